@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// Plain, old JavaScript on purpose: an old Node has to get far enough to say that it is too old.
+const required = 26;
+const major = Number.parseInt(process.versions.node, 10);
+if (major < required) {
+  console.error(
+    `signet needs Node ${required} or newer, and this is ${process.version}: run \`npx signet\` in the checkout.`,
+  );
+  process.exit(2);
+}
+import("../src/main.ts")
+  .then(({ runSignet }) => runSignet(process.argv.slice(2), process.env))
+  .then((exitCode) => {
+    process.exitCode = exitCode;
+  })
+  .catch((error) => {
+    console.error(`signet: ${error.stack}`);
+    process.exitCode = 1;
+  });

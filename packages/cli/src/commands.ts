@@ -1,0 +1,58 @@
+/** One `signet` sub-command; `run` loads what it needs only when it is called. */
+export type Command = {
+  readonly name: string;
+  readonly summary: string;
+  run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number>;
+};
+
+// Each command imports its process on demand: the agent must not pay, in memory or start time, for the CA server.
+const commands: readonly Command[] = [
+  {
+    name: "dev",
+    summary: "a CA server and a token issuer for a laptop, with state under ./.signet",
+    run: async (args, env) => (await import("./dev/dev.ts")).runDev(args, env),
+  },
+  {
+    name: "token",
+    summary: "print a token of the issuer that `signet dev` runs",
+    run: async (args, env) => (await import("./token.ts")).runToken(args, env, process),
+  },
+  {
+    name: "ca",
+    summary: "the istiod-compatible CA server",
+    run: async (args, env) => (await import("@signet/ca-server")).runCaServer(args, env),
+  },
+  {
+    name: "agent",
+    summary: "keep one workload's certificate fresh and serve it to Envoy over SDS",
+    run: async (args, env) => (await import("@signet/agent")).runAgent(args, env),
+  },
+  {
+    name: "version",
+    summary: "print the version",
+    run: async () => {
+      process.stdout.write(`${(await import("./version.ts")).version}\n`);
+      return 0;
+    },
+  },
+];
+
+/** The command of that name, or undefined. */
+export function findCommand(name: string): Command | undefined {
+  return commands.find((command) => command.name === name);
+}
+
+/** What `signet --help` prints. */
+export function signetHelp(): string {
+  const width = Math.max(...commands.map((command) => command.name.length));
+  const rows = commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`);
+  return [
+    "Usage: signet <command> [flags]",
+    "",
+    "Commands:",
+    ...rows,
+    "",
+    "`signet <command> --help` lists its flags and environment variables.",
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,1 @@
+export { runSignet } from "./main.ts";
