@@ -1,0 +1,32 @@
+export {
+  type Certificate,
+  type CertificateChain,
+  certificatePem,
+  type KeyUsage,
+  parseCertificate,
+  parseCertificates,
+  serialNumberHex,
+} from "./certificate.ts";
+export { type Csr, createCsr, maxCsrBytes, parseCsr, verifyCsr } from "./csr.ts";
+export { describeName } from "./distinguished-name.ts";
+export { X509Error, type X509ErrorCode } from "./errors.ts";
+export {
+  generateKeyPair,
+  type KeyPair,
+  type KeyType,
+  needsThreadPool,
+  parsePrivateKey,
+  privateKeyPem,
+} from "./key-pair.ts";
+export { encodePem, parsePem, splitPem } from "./pem.ts";
+export type { PublicKeyInfo } from "./public-key.ts";
+export { type SelfSignRootOptions, selfSignRoot } from "./self-sign-root.ts";
+export { randomSerialNumber } from "./serial-number.ts";
+export { type SignLeafOptions, signLeaf, signLeafAsync } from "./sign-leaf.ts";
+export type { SignatureAlgorithm } from "./signature-algorithm.ts";
+export type { SubjectAltName } from "./subject-alt-name.ts";
+export type { SvidTemplate } from "./svid-template.ts";
+export { parseTrustBundle, type TrustBundle, trustBundlesEqual } from "./trust-bundle.ts";
+export { type ChainErrorCode, type ChainResult, type VerifyChainOptions, verifyChain } from "./verify-chain.ts";
+export { type SvidErrorCode, type SvidResult, type VerifySvidOptions, verifySvid } from "./verify-svid.ts";
+export { spiffeIdOf, type X509Svid } from "./x509-svid.ts";
