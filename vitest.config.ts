@@ -1,6 +1,6 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfigExport } from "vitest/config";
 
-export default defineConfig({
+const config: ViteUserConfigExport = defineConfig({
   test: {
     projects: [
       {
@@ -19,3 +19,5 @@ export default defineConfig({
     ],
   },
 });
+
+export default config;
