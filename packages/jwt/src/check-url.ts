@@ -1,0 +1,45 @@
+import { isIP } from "node:net";
+import { JwtError, quote } from "./errors.ts";
+import { isLoopbackAddress, isRefusedAddress } from "./refused-addresses.ts";
+
+/** Which URLs keys may be fetched from. */
+export type UrlRules = {
+  /** What the URL is for, to begin a message with. */
+  readonly what: string;
+  /** Whether http is allowed to hosts other than 127.0.0.0/8, ::1 and localhost. */
+  readonly allowHttp: boolean;
+};
+
+/**
+ * Returns `text` as a URL that keys may be fetched from: https, or http to this machine; no user info; no address that
+ * is link-local or serves cloud metadata. Names are checked again once they are resolved.
+ * @throws JwtError `url-refused`, `address-refused`
+ */
+export function checkUrl(text: string, rules: UrlRules): URL {
+  const url = URL.parse(text);
+  if (url === null) throw new JwtError("url-refused", `${rules.what} ${quote(text)} is not a URL`);
+  if (url.username !== "" || url.password !== "") {
+    throw new JwtError("url-refused", `${rules.what} for host ${quote(url.host)} carries user info`);
+  }
+  if (url.protocol !== "https:" && url.protocol !== "http:") {
+    throw new JwtError("url-refused", `${rules.what} ${quote(text)} is neither https nor http`);
+  }
+  if (url.protocol === "http:" && !rules.allowHttp && !isLoopbackHost(url)) {
+    throw new JwtError("url-refused", `${rules.what} ${quote(text)} is not https, and its host is not this machine`);
+  }
+  const host = hostOf(url);
+  if (isIP(host) !== 0 && isRefusedAddress(host)) {
+    throw new JwtError("address-refused", `${rules.what} ${quote(text)} is at a link-local or metadata address`);
+  }
+  return url;
+}
+
+/** The host of a URL as a name or an IP address without brackets. */
+export function hostOf(url: URL): string {
+  return url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
+}
+
+function isLoopbackHost(url: URL): boolean {
+  const host = hostOf(url);
+  return host === "localhost" || isLoopbackAddress(host);
+}

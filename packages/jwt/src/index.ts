@@ -1,0 +1,16 @@
+export { type JwtAlgorithm, jwtAlgorithms, maxRsaBits, minRsaBits } from "./algorithms.ts";
+export { type JwtClaims, type JwtHeader, maxTokenBytes } from "./compact-token.ts";
+export { decodeJwtUnverified } from "./decode-jwt.ts";
+export { JwtError, type JwtErrorCode, type JwtRejectionCode } from "./errors.ts";
+export { type HttpGet, type HttpGetRequest, type HttpGetResponse, httpGet } from "./http-get.ts";
+export type { JwksSource, JwksStatus, KeyLookup, TrustedIssuer } from "./issuer.ts";
+export { type Jwks, maxKeys, parseJwks } from "./jwks.ts";
+export {
+  createJwksSource,
+  type JwksEvents,
+  type JwksSourceDependencies,
+  type JwksSourceOptions,
+} from "./jwks-source.ts";
+export { publicJwk, type SigningAlgorithm, signJwt } from "./sign-jwt.ts";
+export { createVerificationKey, type VerificationKey } from "./verification-key.ts";
+export { createJwtVerifier, defaultClockSkewSeconds, type JwtResult, type JwtVerifier } from "./verify-jwt.ts";

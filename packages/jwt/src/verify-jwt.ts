@@ -1,0 +1,121 @@
+import type { Clock } from "@signet/runtime";
+import { isJwtAlgorithm, type JwtAlgorithm } from "./algorithms.ts";
+import { checkClaims } from "./check-claims.ts";
+import { type CompactToken, type JwtClaims, type JwtHeader, parseCompactToken } from "./compact-token.ts";
+import { JwtError, type JwtRejected, type JwtRejectionCode, quote, rejected } from "./errors.ts";
+import type { TrustedIssuer } from "./issuer.ts";
+import { verifySignature } from "./verification-key.ts";
+
+/** What became of a token. `detail` is for logs: it names claims of the token, never the token. */
+export type JwtResult =
+  | { readonly kind: "verified"; readonly issuer: string; readonly subject: string; readonly claims: JwtClaims }
+  | { readonly kind: "rejected"; readonly code: JwtRejectionCode; readonly detail: string }
+  /** The keys cannot be had now: the token may be good, ask again later. */
+  | { readonly kind: "unavailable"; readonly code: "keys-unavailable"; readonly detail: string };
+
+/** Verifies tokens of a fixed set of issuers. */
+export interface JwtVerifier {
+  /** What became of `token`, a JWS in compact form without the "Bearer " before it. Rejects only with the reason of `signal`. */
+  verify(token: string, signal: AbortSignal): Promise<JwtResult>;
+}
+
+/** Clock skew that most deployments of Istio and Envoy live with, in seconds. */
+export const defaultClockSkewSeconds = 60;
+
+type KnownIssuer = { readonly trusted: TrustedIssuer; readonly audiences: ReadonlySet<string> };
+
+/**
+ * Returns a verifier that accepts exactly the tokens which one of `issuers` signed for one of its audiences.
+ *
+ * Asymmetric algorithms only, each bound to its type of key; `exp` and `sub` required; `crit` refused (no extension is
+ * understood here, RFC 7515 section 4.1.11); keys named or carried by the token itself (`jku`, `jwk`, `x5u`, `x5c`) are
+ * never read. An unknown issuer is refused before its name could cause any traffic.
+ * @throws JwtError `issuer-invalid` when an issuer is given twice, has no audience, or has another issuer's keys
+ * @example
+ * ```ts
+ * import { createJwksSource, createJwtVerifier } from "@signet/jwt";
+ * import { systemClock } from "@signet/runtime";
+ * const issuer = "https://issuer.example";
+ * const keys = createJwksSource({ issuer }, { clock: systemClock, random: Math.random });
+ * const verifier = createJwtVerifier(
+ *   { issuers: [{ issuer, audiences: ["istio-ca"], keys }], clockSkewSeconds: 60 },
+ *   systemClock,
+ * );
+ * const result = await verifier.verify("header.claims.signature", AbortSignal.timeout(5000));
+ * if (result.kind === "verified") result.subject;
+ * ```
+ */
+export function createJwtVerifier(
+  options: { readonly issuers: readonly TrustedIssuer[]; readonly clockSkewSeconds: number },
+  clock: Clock,
+): JwtVerifier {
+  const issuers = indexIssuers(options.issuers);
+  const { clockSkewSeconds } = options;
+  return {
+    async verify(token, signal): Promise<JwtResult> {
+      const parsed = parseCompactToken(token);
+      if (parsed.kind === "rejected") return parsed;
+      const header = checkHeader(parsed.header);
+      if (header.kind === "rejected") return header;
+      const known = findIssuer(issuers, parsed.claims.iss);
+      if (known.kind === "rejected") return known;
+      const nowSeconds = clock.now().getTime() / 1000;
+      const { audiences, trusted } = known.issuer;
+      const defect = checkClaims(parsed.claims, { audiences, clockSkewSeconds, nowSeconds });
+      if (defect !== undefined) return defect;
+      const lookup = await trusted.keys.find(header, signal);
+      if (lookup.kind !== "found") return lookup;
+      if (!lookup.keys.some((key) => verifySignature(key, header.alg, parsed))) {
+        return rejected("signature-invalid", `signature is not by a key of issuer ${quote(trusted.issuer)}`);
+      }
+      return verified(trusted.issuer, parsed);
+    },
+  };
+}
+
+function verified(issuer: string, { claims }: CompactToken): JwtResult {
+  const subject = claims.sub;
+  // checkClaims has seen it; asking again is cheaper than a cast that a later edit could make untrue.
+  if (typeof subject !== "string") return rejected("subject-missing", "claim sub is missing");
+  return { kind: "verified", issuer, subject, claims };
+}
+
+function indexIssuers(issuers: readonly TrustedIssuer[]): ReadonlyMap<string, KnownIssuer> {
+  const known = new Map<string, KnownIssuer>();
+  for (const trusted of issuers) {
+    const name = quote(trusted.issuer);
+    if (trusted.issuer === "") throw new JwtError("issuer-invalid", "an issuer has no name");
+    if (known.has(trusted.issuer)) throw new JwtError("issuer-invalid", `issuer ${name} is given twice`);
+    if (trusted.audiences.length === 0) throw new JwtError("issuer-invalid", `issuer ${name} has no audience`);
+    if (trusted.keys.issuer !== trusted.issuer) {
+      throw new JwtError("issuer-invalid", `issuer ${name} has the keys of issuer ${quote(trusted.keys.issuer)}`);
+    }
+    known.set(trusted.issuer, { trusted, audiences: new Set(trusted.audiences) });
+  }
+  return known;
+}
+
+type CheckedHeader = { readonly kind: "header"; readonly alg: JwtAlgorithm; readonly kid?: string };
+
+function checkHeader(header: JwtHeader): CheckedHeader | JwtRejected {
+  const { alg, kid } = header;
+  if (header.crit !== undefined) {
+    return rejected("critical-header-unsupported", "header parameter crit names extensions, and none is supported");
+  }
+  if (typeof alg !== "string") return rejected("token-malformed", "header parameter alg is missing or not a string");
+  if (!isJwtAlgorithm(alg)) return rejected("algorithm-not-allowed", `algorithm ${quote(alg)} is not allowed`);
+  if (kid === undefined) return { kind: "header", alg };
+  if (typeof kid !== "string") return rejected("token-malformed", "header parameter kid is not a string");
+  return { kind: "header", alg, kid };
+}
+
+type FoundIssuer = { readonly kind: "issuer"; readonly issuer: KnownIssuer } | JwtRejected;
+
+function findIssuer(issuers: ReadonlyMap<string, KnownIssuer>, iss: unknown): FoundIssuer {
+  if (iss === undefined) return rejected("issuer-unknown", "claim iss is missing");
+  if (typeof iss !== "string") return rejected("token-malformed", "claim iss is not a string");
+  const issuer = issuers.get(iss);
+  return issuer === undefined
+    ? rejected("issuer-unknown", `issuer ${quote(iss)} is not trusted`)
+    : { kind: "issuer", issuer };
+}
