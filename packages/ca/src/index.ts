@@ -1,0 +1,33 @@
+export {
+  type AuthenticationAttempt,
+  type AuthenticationOutcome,
+  authenticateCaller,
+  type RefusalReason,
+} from "./authenticate-caller.ts";
+export type {
+  AuthenticationReason,
+  AuthenticationResult,
+  Authenticator,
+  PresentedCredentials,
+} from "./authenticator.ts";
+export { buildSvidTemplate } from "./build-svid-template.ts";
+export type { CaState, CaStateStore } from "./ca-state-store.ts";
+export type { Caller } from "./caller.ts";
+export { checkCsr } from "./check-csr.ts";
+export { checkIssuedSvid, type IssuedSvidCheck } from "./check-issued-svid.ts";
+export { decideLifetime, type Lifetime, type LifetimeLimits, type LifetimeRequest } from "./decide-lifetime.ts";
+export { CaError, type CaErrorCode } from "./errors.ts";
+export type { IssuanceEvents, IssuedEvent, RefusedEvent } from "./issuance-events.ts";
+export {
+  issueServingCertificate,
+  type ServingCertificate,
+  type ServingCertificateDependencies,
+  type ServingCertificateRequest,
+} from "./issue-serving-certificate.ts";
+export { type IssueSvidDependencies, type IssueSvidRequest, issueSvid } from "./issue-svid.ts";
+export type { IssuedSvid, IssuedSvid } from "./sign-template.ts";
+export { type Canary, createCanary, signCanary } from "./signing/canary.ts";
+export type { LocalSigningDependencies } from "./signing/local-signing-ca.ts";
+export { createPluggedInCa, type PluggedInCaFiles } from "./signing/plugged-in-ca.ts";
+export { loadSelfSignedCa, type SelfSignedCaOptions } from "./signing/self-signed-ca.ts";
+export type { SigningCa, SigningRequest } from "./signing-ca.ts";

@@ -1,0 +1,57 @@
+import { type Clock, constantSource } from "@signet/runtime";
+import {
+  type CertificateChain,
+  needsThreadPool,
+  parseCertificate,
+  randomSerialNumber,
+  signLeaf,
+  signLeafAsync,
+} from "@signet/x509";
+import { CaError } from "../errors.ts";
+import type { SigningCa, SigningRequest } from "../signing-ca.ts";
+import type { CaMaterial } from "./ca-material.ts";
+
+/** What a CA whose key is in this process needs. */
+export type LocalSigningDependencies = {
+  readonly clock: Clock;
+  /** Cryptographically strong, as `randomBytes` of node:crypto; serial numbers come from it. */
+  readonly randomBytes: (size: number) => Uint8Array;
+};
+
+/** Returns a signing CA that signs with the key of `material`. */
+export function createLocalSigningCa(
+  name: string,
+  material: CaMaterial,
+  randomBytes: LocalSigningDependencies["randomBytes"],
+): SigningCa {
+  const { certificate, key, chain, trustBundle } = material;
+  const issuer = { certificate, key };
+  const limitMs = material.notAfterLimit.getTime();
+  // On the event loop a P-256 or Ed25519 signature costs less than handing it over; RSA would block everyone else.
+  const onThreadPool = needsThreadPool(key);
+
+  async function sign({ template }: SigningRequest, signal: AbortSignal): Promise<CertificateChain> {
+    signal.throwIfAborted();
+    if (!(template.notAfter.getTime() <= limitMs)) {
+      throw new CaError("signing-failed", `template outlives the ${name} CA, which ends at ${formatInstant(limitMs)}`);
+    }
+    const toSign = { template, issuer, serialNumber: randomSerialNumber(randomBytes) };
+    const der = onThreadPool ? await signLeafAsync(toSign) : signLeaf(toSign);
+    signal.throwIfAborted();
+    return [parseCertificate(der), ...chain];
+  }
+
+  return {
+    name,
+    keyIsLocal: true,
+    sign,
+    notAfterLimit: () => new Date(limitMs),
+    signingKeyInfo: () => key.info,
+    chain: () => chain,
+    trustBundle: constantSource(trustBundle),
+  };
+}
+
+function formatInstant(ms: number): string {
+  return new Date(ms).toISOString();
+}
