@@ -25,7 +25,7 @@ export {
   type ServingCertificateRequest,
 } from "./issue-serving-certificate.ts";
 export { type IssueSvidDependencies, type IssueSvidRequest, issueSvid } from "./issue-svid.ts";
-export type { IssuedSvid, IssuedSvid } from "./sign-template.ts";
+export type { IssuedSvid } from "./sign-template.ts";
 export { type Canary, createCanary, signCanary } from "./signing/canary.ts";
 export type { LocalSigningDependencies } from "./signing/local-signing-ca.ts";
 export { createPluggedInCa, type PluggedInCaFiles } from "./signing/plugged-in-ca.ts";
