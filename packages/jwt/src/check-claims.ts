@@ -8,13 +8,16 @@ export type ClaimRules = {
   readonly nowSeconds: number;
 };
 
+/** Claims with nothing wrong, and who they are about. */
+export type AcceptedClaims = { readonly kind: "accepted"; readonly subject: string };
+
 /**
- * The first thing wrong with the claims, or undefined: expiry, start, audience, subject, in that order.
+ * The first thing wrong with the claims, or their subject: expiry, start, audience, subject, in that order.
  *
  * `exp` is required; `nbf` and `iat` count when present (RFC 7519 section 4.1). It can only refuse, so it may run before
  * the signature is known to be good, and a token that expired long ago is called expired rather than signed by a key unknown by now.
  */
-export function checkClaims(claims: JwtClaims, rules: ClaimRules): JwtRejected | undefined {
+export function checkClaims(claims: JwtClaims, rules: ClaimRules): AcceptedClaims | JwtRejected {
   return checkTimes(claims, rules) ?? checkAudience(claims.aud, rules.audiences) ?? checkSubject(claims.sub);
 }
 
@@ -24,15 +27,15 @@ function checkTimes(claims: JwtClaims, rules: ClaimRules): JwtRejected | undefin
   if (!isInstant(exp)) return notAnInstant("exp");
   if (nbf !== undefined && !isInstant(nbf)) return notAnInstant("nbf");
   if (iat !== undefined && !isInstant(iat)) return notAnInstant("iat");
-  // RFC 7519 section 4.1.4: not accepted on or after exp.
-  if (rules.nowSeconds - rules.clockSkewSeconds >= exp) {
+  // RFC 7519 section 4.1.4: not accepted on or after exp. Comparisons are such that NaN refuses.
+  if (!(rules.nowSeconds - rules.clockSkewSeconds < exp)) {
     return rejected("token-expired", `token expired ${seconds(rules.nowSeconds - exp)} ago`);
   }
   const latest = rules.nowSeconds + rules.clockSkewSeconds;
-  if (nbf !== undefined && nbf > latest) {
+  if (nbf !== undefined && !(nbf <= latest)) {
     return rejected("token-not-yet-valid", `token is valid in ${seconds(nbf - rules.nowSeconds)} (nbf)`);
   }
-  if (iat !== undefined && iat > latest) {
+  if (iat !== undefined && !(iat <= latest)) {
     return rejected("token-not-yet-valid", `token will be issued in ${seconds(iat - rules.nowSeconds)} (iat)`);
   }
   return undefined;
@@ -67,8 +70,8 @@ function isStringArray(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-function checkSubject(sub: unknown): JwtRejected | undefined {
+function checkSubject(sub: unknown): AcceptedClaims | JwtRejected {
   if (sub === undefined || sub === "") return rejected("subject-missing", "claim sub is missing or empty");
   if (typeof sub !== "string") return rejected("token-malformed", "claim sub is not a string");
-  return undefined;
+  return { kind: "accepted", subject: sub };
 }

@@ -9,37 +9,38 @@ const sequenceTag = 0x30;
  */
 export function ecdsaSignatureToDer(signature: Uint8Array, integerBytes: number): Buffer | undefined {
   if (signature.length !== 2 * integerBytes) return undefined;
-  const r = firstSignificant(signature, 0, integerBytes);
-  const s = firstSignificant(signature, integerBytes, 2 * integerBytes);
-  const rLength = integerLength(signature, r, integerBytes);
-  const sLength = integerLength(signature, s, 2 * integerBytes);
-  const bodyLength = 4 + rLength + sLength;
-  const longForm = bodyLength > 127 ? 1 : 0;
-  // Buffer.alloc: the zero octet before an integer whose top bit is set needs no writing.
-  const der = Buffer.alloc(2 + longForm + bodyLength);
+  const r = significantOctets(signature.subarray(0, integerBytes));
+  const s = significantOctets(signature.subarray(integerBytes));
+  const bodyLength = encodedLength(r) + encodedLength(s);
+  const headerLength = bodyLength > 127 ? 3 : 2;
+  // Zero-filled: the octet that keeps a high integer positive needs no writing.
+  const der = Buffer.alloc(headerLength + bodyLength);
   der[0] = sequenceTag;
-  if (longForm === 1) der[1] = 0x81;
-  der[1 + longForm] = bodyLength;
-  let at = 2 + longForm;
-  for (const [start, end, length] of [
-    [r, integerBytes, rLength],
-    [s, 2 * integerBytes, sLength],
-  ] as const) {
-    der[at] = integerTag;
-    der[at + 1] = length;
-    der.set(signature.subarray(start, end), at + 2 + length - (end - start));
-    at += 2 + length;
-  }
+  if (headerLength === 3) der[1] = 0x81;
+  der[headerLength - 1] = bodyLength;
+  writeInteger(der, r, headerLength);
+  writeInteger(der, s, headerLength + encodedLength(r));
   return der;
 }
 
-/** Index of the first octet that counts; the last one always does, so that zero keeps one octet. */
-function firstSignificant(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end - 1 && bytes[at] === 0) at++;
-  return at;
+/** The octets from the first that is not zero; zero itself keeps one. */
+function significantOctets(integer: Uint8Array): Uint8Array {
+  let at = 0;
+  while (at < integer.length - 1 && integer[at] === 0) at++;
+  return integer.subarray(at);
 }
 
-function integerLength(bytes: Uint8Array, start: number, end: number): number {
-  return end - start + ((bytes[start] ?? 0) & 0x80 ? 1 : 0);
+function encodedLength(octets: Uint8Array): number {
+  return 2 + octets.length + leadingZero(octets);
+}
+
+/** DER integers are signed: a set top bit needs a zero octet before it. */
+function leadingZero(octets: Uint8Array): 0 | 1 {
+  return (octets[0] ?? 0) >= 0x80 ? 1 : 0;
+}
+
+function writeInteger(der: Buffer, octets: Uint8Array, at: number): void {
+  der[at] = integerTag;
+  der[at + 1] = octets.length + leadingZero(octets);
+  der.set(octets, at + 2 + leadingZero(octets));
 }

@@ -19,6 +19,7 @@ export type JwtErrorCode =
   | JwtRejectionCode
   | "keys-unavailable"
   | "issuer-invalid"
+  | "clock-skew-invalid"
   | "url-refused"
   | "address-refused"
   | "fetch-failed"
@@ -30,7 +31,19 @@ export type JwtErrorCode =
   | "jwks-malformed"
   | "jwks-without-usable-keys";
 
-/** The one error class of this package; `code` is closed, `message` is for people and never holds a token or a key. */
+/**
+ * The one error class of this package; `code` is closed, `message` is for people and never holds a token or a key.
+ * @example
+ * ```ts
+ * import { decodeJwtUnverified, JwtError } from "@signet/jwt";
+ * try {
+ *   decodeJwtUnverified("not a token");
+ * } catch (error) {
+ *   if (!(error instanceof JwtError)) throw error;
+ *   error.code; // "token-malformed"
+ * }
+ * ```
+ */
 export class JwtError extends Error {
   override readonly name = "JwtError";
   readonly code: JwtErrorCode;

@@ -28,6 +28,12 @@ export type HttpGet = (request: HttpGetRequest, signal: AbortSignal) => Promise<
  * Names are resolved here and every address is checked before it is connected to; one refused address refuses the name,
  * since an attacker who answers for a name can answer twice. No proxy, no redirect, no compression, no cookie.
  * @throws JwtError `address-refused`, `response-too-large`, `fetch-failed`
+ * @example
+ * ```ts
+ * import { httpGet } from "@signet/jwt";
+ * const url = new URL("https://issuer.example/jwks.json");
+ * const { status } = await httpGet({ url, maxBytes: 262144, onlyLoopback: false }, AbortSignal.timeout(5000));
+ * ```
  */
 export const httpGet: HttpGet = async (request, signal) => {
   try {

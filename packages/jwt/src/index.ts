@@ -13,4 +13,10 @@ export {
 } from "./jwks-source.ts";
 export { publicJwk, type SigningAlgorithm, signJwt } from "./sign-jwt.ts";
 export { createVerificationKey, type VerificationKey } from "./verification-key.ts";
-export { createJwtVerifier, defaultClockSkewSeconds, type JwtResult, type JwtVerifier } from "./verify-jwt.ts";
+export {
+  createJwtVerifier,
+  defaultClockSkewSeconds,
+  type JwtResult,
+  type JwtVerifier,
+  maxClockSkewSeconds,
+} from "./verify-jwt.ts";

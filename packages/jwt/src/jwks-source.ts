@@ -1,5 +1,5 @@
 import { type Clock, createBackoff, errorMessage, type Random, sleepUntil, type Task } from "@signet/runtime";
-import { JwtError } from "./errors.ts";
+import { JwtError, quote } from "./errors.ts";
 import { checkLocation, fetchJwks, type JwksLocation } from "./fetch-jwks.ts";
 import { type HttpGet, httpGet } from "./http-get.ts";
 import type { JwksSource, JwksStatus, KeyLookup } from "./issuer.ts";
@@ -106,15 +106,10 @@ class RemoteJwks implements JwksSource {
 
   async find(header: { readonly kid?: string; readonly alg: string }, signal: AbortSignal): Promise<KeyLookup> {
     signal.throwIfAborted();
-    if (this.#usable() === undefined && (this.#flight !== undefined || this.#mayFetchAfterFailure())) {
-      await untilAborted(this.#refresh(), signal);
-    }
     const lookup = this.#select(header);
-    if (lookup.kind !== "rejected" || lookup.code !== "key-not-found") return lookup;
-    if (this.#flight === undefined && !this.#takeUnknownKidFetch()) return this.#unknownKid(lookup);
+    if (!mayChange(lookup) || !this.#mayFetch(lookup)) return this.#conclude(lookup);
     await untilAborted(this.#refresh(), signal);
-    const second = this.#select(header);
-    return second.kind === "rejected" && second.code === "key-not-found" ? this.#unknownKid(second) : second;
+    return this.#conclude(this.#select(header));
   }
 
   status(): JwksStatus {
@@ -132,14 +127,20 @@ class RemoteJwks implements JwksSource {
     const jwks = this.#usable();
     if (jwks !== undefined) return selectKeys(jwks.keys, header);
     const why = this.#lastFailure?.message ?? "none has been fetched yet";
-    return { kind: "unavailable", code: "keys-unavailable", detail: `no keys of issuer ${this.issuer}: ${why}` };
+    return { kind: "unavailable", code: "keys-unavailable", detail: `no keys of issuer ${quote(this.issuer)}: ${why}` };
   }
 
   /** An unknown key id is final only when the keys it is missing from are the issuer's latest. */
-  #unknownKid(lookup: KeyLookup & { readonly kind: "rejected" }): KeyLookup {
-    if (this.#lastFailure === undefined) return lookup;
+  #conclude(lookup: KeyLookup): KeyLookup {
+    if (lookup.kind !== "rejected" || !mayChange(lookup) || this.#lastFailure === undefined) return lookup;
     const detail = `${lookup.detail}, and they cannot be refreshed: ${this.#lastFailure.message}`;
     return { kind: "unavailable", code: "keys-unavailable", detail };
+  }
+
+  /** Whether a token may cause a fetch now, or join one: without keys once a second, for an unknown key id by its own cap. */
+  #mayFetch(lookup: KeyLookup): boolean {
+    if (this.#flight !== undefined) return true;
+    return lookup.kind === "unavailable" ? this.#mayFetchAfterFailure() : this.#takeUnknownKidFetch();
   }
 
   /** The last good keys while they are young enough. */
@@ -192,20 +193,19 @@ class RemoteJwks implements JwksSource {
       this.#lastFailure = undefined;
       events?.fetched({ issuer: this.issuer, keyCount: jwks.keys.length, skipped: jwks.skipped });
     } catch (error) {
-      if (signal.aborted) return;
       this.#lastFailure = { message: errorMessage(error), atMs: this.#nowMs() };
-      events?.fetchFailed({ issuer: this.issuer, error });
+      // Stopped from within is no news about the issuer.
+      if (!signal.aborted) events?.fetchFailed({ issuer: this.issuer, error });
     }
   }
 
   async #keepFresh(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#dependencies;
     const backoff = createBackoff(refreshBackoff, random);
+    // Also a fetch that a token started: the process wants to end.
+    signal.addEventListener("abort", () => this.#flight?.controller.abort(signal.reason), { once: true });
     while (!signal.aborted) {
-      const stop = (): void => this.#flight?.controller.abort(signal.reason);
-      signal.addEventListener("abort", stop, { once: true });
       await this.#refresh();
-      signal.removeEventListener("abort", stop);
       if (this.#lastFailure === undefined) backoff.reset();
       const waitMs =
         this.#lastFailure === undefined
@@ -216,6 +216,11 @@ class RemoteJwks implements JwksSource {
       });
     }
   }
+}
+
+/** Whether newer keys could change the answer. */
+function mayChange(lookup: KeyLookup): boolean {
+  return lookup.kind === "unavailable" || (lookup.kind === "rejected" && lookup.code === "key-not-found");
 }
 
 /** Waits for work that goes on without us when `signal` aborts; rejects with its reason then. */

@@ -22,6 +22,13 @@ type Jwk = Readonly<Record<string, unknown>>;
  * A key is skipped, and the others stay, when it is symmetric, carries private members, is not for verification
  * (`use`, `key_ops`), has an `alg` it does not fit, or cannot be imported. The caller caps the size of the text.
  * @throws JwtError `jwks-malformed`, `jwks-without-usable-keys`
+ * @example
+ * ```ts
+ * import { generateKeyPairSync } from "node:crypto";
+ * import { parseJwks, publicJwk } from "@signet/jwt";
+ * const { publicKey } = generateKeyPairSync("ed25519");
+ * parseJwks(JSON.stringify({ keys: [publicJwk(publicKey, "k1", "EdDSA")] })).keys[0]?.kid; // "k1"
+ * ```
  */
 export function parseJwks(text: string): Jwks {
   const entries = parseEntries(text);

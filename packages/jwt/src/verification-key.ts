@@ -18,6 +18,13 @@ export type VerificationKey = {
  *
  * A private key is reduced to its public half.
  * @throws JwtError `key-unsuitable` when no algorithm is left
+ * @example
+ * ```ts
+ * import { generateKeyPairSync } from "node:crypto";
+ * import { createVerificationKey } from "@signet/jwt";
+ * const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+ * createVerificationKey({ key: publicKey, kid: "k1" }).algorithms.has("ES256"); // true
+ * ```
  */
 export function createVerificationKey(options: {
   readonly key: KeyObject;

@@ -1,7 +1,7 @@
 import type { Clock } from "@signet/runtime";
 import { isJwtAlgorithm, type JwtAlgorithm } from "./algorithms.ts";
 import { checkClaims } from "./check-claims.ts";
-import { type CompactToken, type JwtClaims, type JwtHeader, parseCompactToken } from "./compact-token.ts";
+import { type JwtClaims, type JwtHeader, parseCompactToken } from "./compact-token.ts";
 import { JwtError, type JwtRejected, type JwtRejectionCode, quote, rejected } from "./errors.ts";
 import type { TrustedIssuer } from "./issuer.ts";
 import { verifySignature } from "./verification-key.ts";
@@ -22,6 +22,9 @@ export interface JwtVerifier {
 /** Clock skew that most deployments of Istio and Envoy live with, in seconds. */
 export const defaultClockSkewSeconds = 60;
 
+/** Largest clock skew, in seconds: more would not be a skew but a longer life for every token. */
+export const maxClockSkewSeconds = 3600;
+
 type KnownIssuer = { readonly trusted: TrustedIssuer; readonly audiences: ReadonlySet<string> };
 
 /**
@@ -30,7 +33,7 @@ type KnownIssuer = { readonly trusted: TrustedIssuer; readonly audiences: Readon
  * Asymmetric algorithms only, each bound to its type of key; `exp` and `sub` required; `crit` refused (no extension is
  * understood here, RFC 7515 section 4.1.11); keys named or carried by the token itself (`jku`, `jwk`, `x5u`, `x5c`) are
  * never read. An unknown issuer is refused before its name could cause any traffic.
- * @throws JwtError `issuer-invalid` when an issuer is given twice, has no audience, or has another issuer's keys
+ * @throws JwtError `clock-skew-invalid` outside 0 to 3600 s; `issuer-invalid` when an issuer is given twice, has no audience, or has another issuer's keys
  * @example
  * ```ts
  * import { createJwksSource, createJwtVerifier } from "@signet/jwt";
@@ -51,6 +54,12 @@ export function createJwtVerifier(
 ): JwtVerifier {
   const issuers = indexIssuers(options.issuers);
   const { clockSkewSeconds } = options;
+  if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= maxClockSkewSeconds)) {
+    throw new JwtError(
+      "clock-skew-invalid",
+      `clock skew ${clockSkewSeconds}s is not within 0 and ${maxClockSkewSeconds}s`,
+    );
+  }
   return {
     async verify(token, signal): Promise<JwtResult> {
       const parsed = parseCompactToken(token);
@@ -61,23 +70,16 @@ export function createJwtVerifier(
       if (known.kind === "rejected") return known;
       const nowSeconds = clock.now().getTime() / 1000;
       const { audiences, trusted } = known.issuer;
-      const defect = checkClaims(parsed.claims, { audiences, clockSkewSeconds, nowSeconds });
-      if (defect !== undefined) return defect;
+      const accepted = checkClaims(parsed.claims, { audiences, clockSkewSeconds, nowSeconds });
+      if (accepted.kind === "rejected") return accepted;
       const lookup = await trusted.keys.find(header, signal);
       if (lookup.kind !== "found") return lookup;
       if (!lookup.keys.some((key) => verifySignature(key, header.alg, parsed))) {
         return rejected("signature-invalid", `signature is not by a key of issuer ${quote(trusted.issuer)}`);
       }
-      return verified(trusted.issuer, parsed);
+      return { kind: "verified", issuer: trusted.issuer, subject: accepted.subject, claims: parsed.claims };
     },
   };
-}
-
-function verified(issuer: string, { claims }: CompactToken): JwtResult {
-  const subject = claims.sub;
-  // checkClaims has seen it; asking again is cheaper than a cast that a later edit could make untrue.
-  if (typeof subject !== "string") return rejected("subject-missing", "claim sub is missing");
-  return { kind: "verified", issuer, subject, claims };
 }
 
 function indexIssuers(issuers: readonly TrustedIssuer[]): ReadonlyMap<string, KnownIssuer> {
