@@ -17,6 +17,8 @@ export interface PresentedCredentials {
 export type AuthenticationReason =
   | "token-malformed"
   | "token-too-large"
+  | "critical-header-unsupported"
+  | "expiry-missing"
   | "token-expired"
   | "token-not-yet-valid"
   | "algorithm-not-allowed"

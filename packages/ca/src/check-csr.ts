@@ -5,12 +5,9 @@ import { CaError } from "./errors.ts";
 const minRsaBits = 2048;
 const maxRsaBits = 4096;
 
-/** Above this Go's crypto/tls refuses the key, and every verification would cost its length in CPU. */
-const maxRsaExponent = 2n ** 31n - 1n;
-
 /**
  * Checks that the CSR proves possession of its key, and that the key is one to vouch for: P-256, P-384, P-521,
- * Ed25519, or RSA of 2048 to 4096 bits with an odd exponent of 3 to 2^31-1.
+ * Ed25519, or RSA of 2048 to 4096 bits.
  *
  * The key is judged first, so that no time goes into a signature of an absurd key.
  * @throws CaError `csr-key-weak`, `csr-signature-invalid`
@@ -34,28 +31,24 @@ function checkKeyPolicy(csr: Csr): void {
   switch (info.kind) {
     case "ec":
     case "ed25519":
-      return; // the parser knows no other curve
+      return; // the parser knows no weak curve, and no odd RSA exponent
     case "rsa":
-      checkRsaKey(info.bits, csr.publicKey.asymmetricKeyDetails?.publicExponent ?? 0n);
+      checkRsaBits(info.bits);
       return;
     default:
       assertNever(info);
   }
 }
 
-function checkRsaKey(bits: number, exponent: bigint): void {
-  if (bits < minRsaBits || bits > maxRsaBits) {
-    throw new CaError("csr-key-weak", `CSR has an RSA key of ${bits} bits, not ${minRsaBits} to ${maxRsaBits}`);
-  }
-  // Exponent 1 makes every signature a plain copy of the message; an even one belongs to no RSA key.
-  if (exponent < 3n || exponent > maxRsaExponent || exponent % 2n === 0n) {
-    throw new CaError("csr-key-weak", "CSR has an RSA key whose exponent is not an odd number of 3 to 2147483647");
-  }
+function checkRsaBits(bits: number): void {
+  if (bits >= minRsaBits && bits <= maxRsaBits) return;
+  throw new CaError("csr-key-weak", `CSR has an RSA key of ${bits} bits, not ${minRsaBits} to ${maxRsaBits}`);
 }
 
 /**
  * Returns the CSR of a caller, with this package's codes for what can be wrong with it.
- * @throws CaError `csr-too-large`, `csr-malformed`, `csr-key-unsupported`
+ * @throws CaError `csr-too-large`, `csr-malformed`, `csr-key-unsupported`, and `csr-signature-invalid` for a signature
+ *   over SHA-1 or the like, which proves nothing
  */
 export function parseCallerCsr(pem: string): Csr {
   try {
@@ -72,6 +65,8 @@ function parseFailure(error: unknown): unknown {
       return new CaError("csr-too-large", error.message, { cause: error });
     case "key-unsupported":
       return new CaError("csr-key-unsupported", error.message, { cause: error });
+    case "signature-algorithm-unsupported":
+      return new CaError("csr-signature-invalid", error.message, { cause: error });
     default:
       return new CaError("csr-malformed", error.message, { cause: error });
   }

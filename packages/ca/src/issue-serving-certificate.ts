@@ -99,7 +99,11 @@ function parseIpAddress(text: string): string {
     throw new CaError("serving-name-malformed", `${JSON.stringify(text.slice(0, 253))} is not an IP address`);
   }
   if (!isIPv6(text)) return text;
-  return new URL(`http://[${text}]`).hostname.slice(1, -1);
+  const canonical = new URL(`http://[${text}]`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(canonical) ?? [];
+  if (high === undefined || low === undefined) return canonical;
+  // A mapped IPv4 address is written as IPv4, as certificates made by Go have it.
+  return [high, low].flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff]).join(".");
 }
 
 function sortedUnique(values: readonly string[]): readonly string[] {

@@ -73,7 +73,7 @@ function generalName(name: SubjectAltName): Buffer {
     case "ip":
       return tlv(0x87, Buffer.from(name.value.split(".").map(Number)));
     case "other":
-      return tlv(name.tag, Buffer.from(name.der));
+      return Buffer.from(name.der);
   }
 }
 

@@ -1,0 +1,190 @@
+import { parseSpiffeId } from "@signet/spiffe";
+import {
+  type Certificate,
+  type CertificateChain,
+  createCsr,
+  generateKeyPair,
+  parseCsr,
+  type SvidTemplate,
+  type TrustBundle,
+} from "@signet/x509";
+import { beforeAll, describe, expect, it } from "vitest";
+import { buildSvidTemplate } from "./build-svid-template.ts";
+import { checkIssuedSvid, type IssuedSvidCheck } from "./check-issued-svid.ts";
+import { type FakeSigningCa, fakeSigningCa } from "./testing.ts";
+
+const spiffeId = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend");
+const other = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/backend");
+const at = new Date("2026-11-01T12:00:00.500Z");
+const lifetime = { notBefore: new Date("2026-11-01T11:58:00Z"), notAfter: new Date("2026-11-01T13:00:00Z") };
+const signal = new AbortController().signal;
+
+let signingCa: FakeSigningCa;
+let template: SvidTemplate;
+let good: IssuedSvidCheck;
+
+beforeAll(async () => {
+  signingCa = await fakeSigningCa();
+  template = await templateFor(spiffeId);
+  good = await signed(template);
+});
+
+async function templateFor(id: typeof spiffeId): Promise<SvidTemplate> {
+  const csr = parseCsr(createCsr({ key: await generateKeyPair("P-256"), spiffeId: id }));
+  return buildSvidTemplate({ csr, spiffeId: id, lifetime });
+}
+
+/** What the check gets when `signedTemplate` was signed where `good.template` was asked for. */
+async function signed(signedTemplate: SvidTemplate, by = signingCa): Promise<IssuedSvidCheck> {
+  const chain = await by.sign({ template: signedTemplate }, signal);
+  return { chain, template, trustBundle: bundleOf(by), at, verifySignature: false };
+}
+
+function bundleOf(ca: FakeSigningCa): TrustBundle {
+  const bundle = ca.trustBundle.current();
+  if (bundle === undefined) throw new Error("no trust bundle");
+  return bundle;
+}
+
+/** The same chain with a leaf that reads differently. */
+function withLeaf([leaf, ...above]: CertificateChain, change: Partial<Certificate>): CertificateChain {
+  const changed = new Proxy(leaf, {
+    get: (target, name) =>
+      Object.hasOwn(change, name) ? Reflect.get(change, name) : Reflect.get(target, name, target),
+  });
+  return [changed, ...above];
+}
+
+function expectMismatch(check: IssuedSvidCheck): void {
+  expect(() => checkIssuedSvid(check)).toThrow(expect.objectContaining({ code: "issued-svid-mismatch" }));
+}
+
+describe("checkIssuedSvid", () => {
+  it.each([false, true])("accepts what the template says (signature verified: %s)", (verifySignature) => {
+    expect(() => checkIssuedSvid({ ...good, verifySignature })).not.toThrow();
+  });
+
+  it.each<{ name: string; change: () => Partial<SvidTemplate> | Promise<SvidTemplate> }>([
+    { name: "another public key", change: async () => ({ ...template, spki: (await templateFor(spiffeId)).spki }) },
+    { name: "another SPIFFE ID", change: () => ({ subjectAltNames: [{ kind: "uri", value: other }] }) },
+    {
+      name: "a second SPIFFE ID",
+      change: () => ({ subjectAltNames: [...template.subjectAltNames, { kind: "uri", value: other }] }),
+    },
+    {
+      name: "a DNS name besides",
+      change: () => ({ subjectAltNames: [...template.subjectAltNames, { kind: "dns", value: "victim.example" }] }),
+    },
+    { name: "the name in another form", change: () => ({ subjectAltNames: [{ kind: "dns", value: spiffeId }] }) },
+    { name: "a common name that was not asked for", change: () => ({ commonName: spiffeId }) },
+    { name: "a later end", change: () => ({ notAfter: new Date("2026-11-01T13:00:01Z") }) },
+    { name: "an earlier end", change: () => ({ notAfter: new Date("2026-11-01T12:59:59Z") }) },
+    { name: "an earlier beginning", change: () => ({ notBefore: new Date("2026-11-01T11:57:59Z") }) },
+    { name: "a beginning in the future", change: () => ({ notBefore: new Date("2026-11-01T12:00:01Z") }) },
+  ])("refuses a certificate with $name", async ({ change }) => {
+    expectMismatch(await signed({ ...template, ...(await change()) }));
+  });
+
+  it.each<{ name: string; change: Partial<Certificate> }>([
+    { name: "that is a CA", change: { isCa: true } },
+    { name: "without key usage", change: { keyUsage: undefined } },
+    { name: "that may sign certificates", change: { keyUsage: new Set(["digitalSignature", "keyCertSign"]) } },
+    {
+      name: "with one key usage more",
+      change: { keyUsage: new Set(["digitalSignature", "keyEncipherment", "cRLSign"]) },
+    },
+    { name: "without extended key usage", change: { extendedKeyUsage: undefined } },
+    { name: "for servers only", change: { extendedKeyUsage: ["1.3.6.1.5.5.7.3.1"] } },
+    { name: "for any use", change: { extendedKeyUsage: ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"] } },
+    { name: "whose names are not critical", change: { subjectAltNameCritical: false } },
+    { name: "without names", change: { subjectAltNames: [] } },
+    {
+      name: "with a name of unknown kind",
+      change: { subjectAltNames: [{ kind: "other", tag: 0xa0, der: Uint8Array.of(5, 0) }] },
+    },
+    { name: "with serial number zero", change: { serialNumber: 0n } },
+    { name: "with a negative serial number", change: { serialNumber: -1n } },
+    { name: "with a serial number of 21 octets", change: { serialNumber: 2n ** 160n } },
+    { name: "with a critical extension nobody knows", change: { unknownCriticalExtensions: ["1.2.3"] } },
+    { name: "of another issuer", change: { issuer: Uint8Array.of(0x30, 0) } },
+    { name: "of another key of that issuer", change: { authorityKeyIdentifier: new Uint8Array(20) } },
+  ])("refuses a certificate $name", ({ change }) => {
+    expectMismatch({ ...good, chain: withLeaf(good.chain, change) });
+    expectMismatch({ ...good, chain: withLeaf(good.chain, change), verifySignature: true });
+  });
+
+  it("asks for the common name that the template has", async () => {
+    const withName = { ...template, commonName: spiffeId };
+    const check = await signed(withName);
+    expect(() => checkIssuedSvid({ ...check, template: withName })).not.toThrow();
+    expectMismatch({ ...good, template: withName });
+    expectMismatch({ ...check, template: { ...withName, commonName: other } });
+  });
+
+  it("lets a key elsewhere sign for a shorter time, never for longer", async () => {
+    const shorter = await signed({ ...template, notAfter: new Date("2026-11-01T12:30:00Z") });
+    expect(() => checkIssuedSvid({ ...shorter, verifySignature: true })).not.toThrow();
+    const longer = await signed({ ...template, notAfter: new Date("2026-11-01T13:00:01Z") });
+    expectMismatch({ ...longer, verifySignature: true });
+  });
+
+  it("compares several names whatever their order", async () => {
+    const dns = { kind: "dns", value: "istiod.istio-system.svc" } as const;
+    const ip = { kind: "ip", value: "127.0.0.1" } as const;
+    const check = await signed({ ...template, subjectAltNames: [dns, ip] });
+    expect(() => checkIssuedSvid({ ...check, template: { ...template, subjectAltNames: [ip, dns] } })).not.toThrow();
+    expectMismatch({ ...check, template: { ...template, subjectAltNames: [ip, ip] } });
+  });
+});
+
+describe("checkIssuedSvid and the path above the leaf", () => {
+  it("refuses a leaf of another root of the same name", async () => {
+    checkIssuedSvid(good);
+    const stranger = await signed(template, await fakeSigningCa());
+    expectMismatch({ ...stranger, trustBundle: good.trustBundle });
+  });
+
+  it("verifies the signature of a key elsewhere each time", () => {
+    const signature = Uint8Array.from(good.chain[0].signature, (byte, index) => (index === 20 ? byte ^ 1 : byte));
+    const tampered = { ...good, chain: withLeaf(good.chain, { signature }), verifySignature: true };
+    expectMismatch({ ...tampered, trustBundle: { ...good.trustBundle } });
+    checkIssuedSvid({ ...good, verifySignature: true });
+    expectMismatch(tampered);
+  });
+
+  it("verifies the path again under another trust bundle object", async () => {
+    const empty: TrustBundle = { ...good.trustBundle, authorities: bundleOf(await fakeSigningCa()).authorities };
+    checkIssuedSvid(good);
+    expectMismatch({ ...good, trustBundle: empty });
+  });
+
+  it("verifies the path again when a certificate stands above the leaf that did not before", async () => {
+    const stranger = bundleOf(await fakeSigningCa()).authorities;
+    checkIssuedSvid(good);
+    const longer: CertificateChain = [good.chain[0], ...stranger];
+    // Accepted or not is the path validator's word; here it only must not be taken from memory.
+    expect(() =>
+      checkIssuedSvid({ ...good, chain: longer, trustBundle: { ...good.trustBundle, authorities: stranger } }),
+    ).toThrow(expect.objectContaining({ code: "issued-svid-mismatch" }));
+  });
+
+  it("refuses a leaf that outlives its issuer", async () => {
+    const short = await fakeSigningCa({ notAfter: new Date("2026-11-01T12:30:00Z"), notBefore: lifetime.notBefore });
+    const chain = withLeaf(
+      await short.sign({ template: { ...template, notAfter: new Date("2026-11-01T12:30:00Z") } }, signal),
+      {
+        notAfter: template.notAfter,
+      },
+    );
+    expectMismatch({ ...good, chain, trustBundle: bundleOf(short) });
+  });
+
+  it("verifies the path again when a certificate of it has expired since", async () => {
+    const short = await fakeSigningCa({ notAfter: lifetime.notAfter, notBefore: lifetime.notBefore });
+    const check = await signed(template, short);
+    checkIssuedSvid(check);
+    const later = new Date("2026-11-01T13:00:01Z");
+    const chain = withLeaf(check.chain, { notAfter: new Date("2026-11-01T14:00:00Z") });
+    expectMismatch({ ...check, chain, at: later, verifySignature: true });
+  });
+});
