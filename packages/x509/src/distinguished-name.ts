@@ -1,3 +1,129 @@
+import { asciiOctets } from "./ascii.ts";
+import { DerReader } from "./der/der-reader.ts";
+import { type DerValue, derNode, sequence } from "./der/der-writer.ts";
+import { type ObjectIdentifier, objectIdentifier } from "./der/object-identifier.ts";
+import { tag } from "./der/tag.ts";
+
+const commonName = objectIdentifier("2.5.4.3");
+const organization = objectIdentifier("2.5.4.10");
+
+/** Short names of the attribute types people know (RFC 4519). */
+const shortNames = new Map([
+  [commonName, "CN"],
+  [organization, "O"],
+  [objectIdentifier("2.5.4.11"), "OU"],
+  [objectIdentifier("2.5.4.6"), "C"],
+  [objectIdentifier("2.5.4.7"), "L"],
+  [objectIdentifier("2.5.4.8"), "ST"],
+  [objectIdentifier("2.5.4.5"), "serialNumber"],
+  [objectIdentifier("0.9.2342.19200300.100.1.25"), "DC"],
+]);
+const knownTypes = [...shortNames.keys()];
+
+interface NameAttribute {
+  readonly type: ObjectIdentifier;
+  readonly valueTag: number;
+  /** Content octets. */
+  readonly value: Uint8Array;
+}
+
+/** Reads a Name (RFC 5280 section 4.1.2.4), checking its form, and returns its attributes by RDN. */
+export function readName(reader: DerReader): readonly (readonly NameAttribute[])[] {
+  const name = reader.enter(tag.sequence);
+  const relativeNames: NameAttribute[][] = [];
+  while (!name.atEnd) {
+    const relativeName = name.enter(tag.set);
+    const attributes: NameAttribute[] = [];
+    do {
+      attributes.push(readAttribute(relativeName));
+    } while (!relativeName.atEnd);
+    relativeNames.push(attributes);
+  }
+  return relativeNames;
+}
+
+function readAttribute(relativeName: DerReader): NameAttribute {
+  const attribute = relativeName.enter(tag.sequence);
+  const type = attribute.objectIdentifier(knownTypes);
+  const valueTag = attribute.nextTag;
+  if ((valueTag & 0xe0) !== 0) {
+    attribute.fail("value of a name attribute is not a string");
+  }
+  const value = attribute.content(valueTag);
+  attribute.finish();
+  return { type, valueTag, value };
+}
+
+/** Whether a name has a common name that is not empty. */
+export function nameHasCommonName(name: readonly (readonly NameAttribute[])[]): boolean {
+  return name.some((attributes) => attributes.some(({ type, value }) => type === commonName && value.length > 0));
+}
+
+/**
+ * Returns a DER Name as people write it, in the order of the certificate: `O=cluster.local`; an empty one is "".
+ *
+ * Separators inside values are escaped and control characters replaced, so the text is safe to log; it is not meant to be
+ * compared, compare the DER.
+ * @throws X509Error `certificate-malformed`
+ * @example
+ * ```ts
+ * import { describeName, parseCertificates } from "@signet/x509";
+ * export function issuers(pem: string): string[] {
+ *   return parseCertificates(pem).map((certificate) => describeName(certificate.issuer));
+ * }
+ * ```
+ */
 export function describeName(der: Uint8Array): string {
-  throw new Error(`not built yet ${der.length}`);
+  const reader = new DerReader(der, "certificate-malformed");
+  const name = readName(reader);
+  reader.finish();
+  return name.map((attributes) => attributes.map(describeAttribute).join("+")).join(",");
+}
+
+function describeAttribute({ type, valueTag, value }: NameAttribute): string {
+  const text = decodeString(valueTag, value).replace(/[,+"\\<>;=]/g, "\\$&");
+  return `${shortNames.get(type) ?? type.dotted}=${text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?")}`;
+}
+
+function decodeString(valueTag: number, value: Uint8Array): string {
+  const octets = Buffer.from(value);
+  switch (valueTag) {
+    case tag.utf8String:
+      return octets.toString("utf8");
+    case tag.printableString:
+    case tag.ia5String:
+    case tag.teletexString:
+      return octets.toString("latin1");
+    case tag.bmpString:
+      return octets.length % 2 === 0 ? octets.swap16().toString("utf16le") : `#${octets.toString("hex")}`;
+    default:
+      return `#${octets.toString("hex")}`;
+  }
+}
+
+/** Returns the Name of no attributes. */
+export function emptyName(): DerValue {
+  return sequence();
+}
+
+/** Returns the Name of one common name. */
+export function commonNameOnly(text: string): DerValue {
+  return nameOf(commonName, text);
+}
+
+/** Returns the Name of one organization, which may be empty. */
+export function organizationOnly(text: string): DerValue {
+  return nameOf(organization, text);
+}
+
+function nameOf(type: ObjectIdentifier, text: string): DerValue {
+  return sequence(derNode(tag.set, [sequence(type.der, directoryString(text))]));
+}
+
+/** PrintableString if the text fits one, else UTF8String, as Go chooses; "*" and "&" do not fit (X.680 section 41.4). */
+function directoryString(text: string): DerValue {
+  const printable = /^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text) ? asciiOctets(text) : undefined;
+  return printable === undefined
+    ? derNode(tag.utf8String, [Buffer.from(text, "utf8")])
+    : derNode(tag.printableString, [printable]);
 }

@@ -2,12 +2,12 @@ export {
   type Certificate,
   type CertificateChain,
   certificatePem,
-  type KeyUsage,
   parseCertificate,
   parseCertificates,
   serialNumberHex,
 } from "./certificate.ts";
-export { type Csr, createCsr, maxCsrBytes, parseCsr, verifyCsr } from "./csr.ts";
+export { createCsr } from "./create-csr.ts";
+export { type Csr, maxCsrBytes, maxCsrCharacters, parseCsr, verifyCsr } from "./csr.ts";
 export { describeName } from "./distinguished-name.ts";
 export { X509Error, type X509ErrorCode } from "./errors.ts";
 export {
@@ -18,6 +18,7 @@ export {
   parsePrivateKey,
   privateKeyPem,
 } from "./key-pair.ts";
+export type { KeyUsage } from "./key-usage.ts";
 export { encodePem, parsePem, splitPem } from "./pem.ts";
 export type { PublicKeyInfo } from "./public-key.ts";
 export { type SelfSignRootOptions, selfSignRoot } from "./self-sign-root.ts";

@@ -1,5 +1,13 @@
+import { createHash } from "node:crypto";
+import { buildCertificateAsync } from "./build-certificate.ts";
+import { DerReader } from "./der/der-reader.ts";
+import { derNode, encodeDer, sequence } from "./der/der-writer.ts";
+import { tag } from "./der/tag.ts";
+import { organizationOnly } from "./distinguished-name.ts";
+import { extension, extensionId } from "./extension.ts";
 import type { KeyPair } from "./key-pair.ts";
 
+/** What `selfSignRoot` needs; the serial number is unsigned octets. */
 export interface SelfSignRootOptions {
   readonly key: KeyPair;
   readonly organization: string;
@@ -7,6 +15,46 @@ export interface SelfSignRootOptions {
   readonly notAfter: Date;
   readonly serialNumber: Uint8Array;
 }
-export function selfSignRoot(options: SelfSignRootOptions): Promise<Uint8Array> {
-  throw new Error(`not built yet ${options.organization}`);
+
+/** keyCertSign, the only thing that a root of ours does. */
+export const caKeyUsage: Uint8Array = encodeDer(
+  extension(extensionId.keyUsage, { critical: true }, Uint8Array.of(tag.bitString, 2, 2, 0x04)),
+);
+const isCa = encodeDer(
+  extension(extensionId.basicConstraints, { critical: true }, sequence(Uint8Array.of(tag.boolean, 1, 0xff))),
+);
+
+/**
+ * Returns the DER of a self-signed root: subject and issuer are the organization, the key usage keyCertSign, and there is
+ * no limit on the path length.
+ *
+ * The subject key identifier is the first 20 octets of the SHA-256 of the key (RFC 7093 section 2, method 1), so a root
+ * made anew from the same key keeps it.
+ * @throws X509Error `template-invalid`, `serial-number-invalid`
+ * @example
+ * ```ts
+ * import { randomBytes } from "node:crypto";
+ * import { generateKeyPair, randomSerialNumber, selfSignRoot } from "@signet/x509";
+ * export async function root(now: Date): Promise<Uint8Array> {
+ *   const notAfter = new Date(now.getTime() + 3650 * 86_400_000);
+ *   const [key, serialNumber] = [await generateKeyPair("RSA-2048"), randomSerialNumber(randomBytes)];
+ *   return selfSignRoot({ key, organization: "cluster.local", notBefore: now, notAfter, serialNumber });
+ * }
+ * ```
+ */
+export async function selfSignRoot(options: SelfSignRootOptions): Promise<Uint8Array> {
+  const { key, organization, ...rest } = options;
+  const name = encodeDer(organizationOnly(organization));
+  const extensions = [caKeyUsage, isCa, subjectKeyIdentifier(key.spki)];
+  return buildCertificateAsync({ ...rest, issuer: name, subject: name, spki: key.spki, extensions }, key);
+}
+
+/** Returns the extension that names the key of a SubjectPublicKeyInfo. */
+export function subjectKeyIdentifier(spki: Uint8Array): Uint8Array {
+  const info = new DerReader(spki, "public-key-malformed").enter(tag.sequence);
+  info.any();
+  const identifier = createHash("sha256").update(info.bitString()).digest().subarray(0, 20);
+  return encodeDer(
+    extension(extensionId.subjectKeyIdentifier, { critical: false }, derNode(tag.octetString, [identifier])),
+  );
 }

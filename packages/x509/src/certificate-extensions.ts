@@ -1,0 +1,131 @@
+import type { DerReader } from "./der/der-reader.ts";
+import { contextConstructed, contextPrimitive, tag } from "./der/tag.ts";
+import { knownPurposes } from "./extended-key-usage.ts";
+import { type Extension, extensionId, readExtensions } from "./extension.ts";
+import { type KeyUsage, keyUsagesOf } from "./key-usage.ts";
+import { readSubjectAltNames, type SubjectAltName } from "./subject-alt-name.ts";
+
+/** What the extensions of a certificate say; `Certificate` describes the fields. */
+export interface CertificateExtensions {
+  readonly isCa: boolean;
+  readonly pathLength: number | undefined;
+  readonly hasBasicConstraints: boolean;
+  readonly hasNameConstraints: boolean;
+  readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
+  readonly keyUsageCritical: boolean;
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  readonly subjectKeyIdentifier: Uint8Array | undefined;
+  readonly authorityKeyIdentifier: Uint8Array | undefined;
+  readonly subjectAltNames: readonly SubjectAltName[];
+  readonly subjectAltNameCritical: boolean;
+  readonly unknownCriticalExtensions: readonly string[];
+}
+
+type Draft = { -readonly [Field in keyof CertificateExtensions]: CertificateExtensions[Field] };
+
+/** Returns what a certificate without extensions says. */
+export function noExtensions(): Draft {
+  return {
+    isCa: false,
+    pathLength: undefined,
+    hasBasicConstraints: false,
+    hasNameConstraints: false,
+    keyUsage: undefined,
+    keyUsageCritical: false,
+    extendedKeyUsage: undefined,
+    subjectKeyIdentifier: undefined,
+    authorityKeyIdentifier: undefined,
+    subjectAltNames: [],
+    subjectAltNameCritical: false,
+    unknownCriticalExtensions: [],
+  };
+}
+
+/** Reads Extensions (RFC 5280 section 4.1.2.9). */
+export function readCertificateExtensions(reader: DerReader): CertificateExtensions {
+  const draft = noExtensions();
+  const unknownCritical: string[] = [];
+  readExtensions(reader, (extension) => {
+    if (readKnown(draft, extension)) {
+      extension.value.finish();
+    } else if (extension.critical) {
+      unknownCritical.push(extension.id.dotted);
+    }
+  });
+  draft.unknownCriticalExtensions = unknownCritical;
+  return draft;
+}
+
+/** Reads an extension this package evaluates; false if it does not. */
+function readKnown(draft: Draft, { id, critical, value }: Extension): boolean {
+  switch (id) {
+    case extensionId.basicConstraints:
+      readBasicConstraints(draft, value);
+      return true;
+    case extensionId.keyUsage:
+      draft.keyUsage = readKeyUsage(value);
+      draft.keyUsageCritical = critical;
+      return true;
+    case extensionId.extendedKeyUsage:
+      draft.extendedKeyUsage = readExtendedKeyUsage(value);
+      return true;
+    case extensionId.subjectKeyIdentifier:
+      draft.subjectKeyIdentifier = value.content(tag.octetString);
+      return true;
+    case extensionId.authorityKeyIdentifier:
+      draft.authorityKeyIdentifier = readAuthorityKeyIdentifier(value);
+      return true;
+    case extensionId.subjectAltName:
+      draft.subjectAltNames = readSubjectAltNames(value);
+      draft.subjectAltNameCritical = critical;
+      return true;
+    case extensionId.nameConstraints:
+      draft.hasNameConstraints = true;
+      return false;
+    default:
+      return false;
+  }
+}
+
+/** RFC 5280 section 4.2.1.9. */
+function readBasicConstraints(draft: Draft, value: DerReader): void {
+  const constraints = value.enter(tag.sequence);
+  draft.hasBasicConstraints = true;
+  draft.isCa = constraints.nextTag === tag.boolean && constraints.boolean();
+  draft.pathLength = constraints.atEnd ? undefined : constraints.smallInteger();
+  constraints.finish();
+}
+
+/** RFC 5280 section 4.2.1.3: at least one bit is set. */
+function readKeyUsage(value: DerReader): ReadonlySet<KeyUsage> {
+  const bits = value.namedBits();
+  if (bits === 0) {
+    value.fail("key usage is empty");
+  }
+  return keyUsagesOf(bits);
+}
+
+/** RFC 5280 section 4.2.1.12. */
+function readExtendedKeyUsage(value: DerReader): readonly string[] {
+  const purposes = value.enter(tag.sequence);
+  const found: string[] = [];
+  do {
+    found.push(purposes.objectIdentifier(knownPurposes).dotted);
+  } while (!purposes.atEnd);
+  return found;
+}
+
+/** RFC 5280 section 4.2.1.1: only the key identifier is of use here. */
+function readAuthorityKeyIdentifier(value: DerReader): Uint8Array | undefined {
+  const identifier = value.enter(tag.sequence);
+  const keyIdentifier =
+    identifier.nextTag === contextPrimitive(0) ? identifier.content(contextPrimitive(0)) : undefined;
+  if (identifier.nextTag === contextConstructed(1)) {
+    identifier.any();
+  }
+  if (identifier.nextTag === contextPrimitive(2)) {
+    identifier.any();
+  }
+  identifier.finish();
+  return keyIdentifier;
+}
