@@ -1,0 +1,172 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { Channel as GrpcChannel, StatusObject } from "@grpc/grpc-js";
+import { createInbox } from "./inbox.ts";
+import { grpcMetadata, type MetadataInit, receivedMetadata } from "./metadata.ts";
+import { parseStatus, ReceivedStatusError, Status, StatusError } from "./status.ts";
+
+/** What accompanies a unary call. */
+export type UnaryCallOptions = {
+  readonly metadata?: MetadataInit;
+  /** How long the call may take, connecting included. */
+  readonly deadlineMs: number;
+  /** Cancels the call, which then fails with CANCELLED. */
+  readonly signal: AbortSignal;
+};
+
+/** What accompanies a streaming call; it has no deadline, only its signal. */
+export type StreamCallOptions = { readonly metadata?: MetadataInit; readonly signal: AbortSignal };
+
+type Target<M> = { readonly channel: GrpcChannel; readonly method: M };
+
+type Wire = ReturnType<GrpcChannel["createCall"]>;
+
+/** Calls a unary method; see `Channel.unary`. */
+export async function callUnary<I extends DescMessage, O extends DescMessage>(
+  { channel, method }: Target<DescMethodUnary<I, O>>,
+  request: MessageInitShape<I>,
+  options: UnaryCallOptions,
+): Promise<MessageShape<O>> {
+  const bytes = Buffer.from(toBinary(method.input, create(method.input, request)));
+  const metadata = sendableMetadata(options.metadata);
+  if (options.signal.aborted) throw cancelled(options.signal);
+  const wire = createCall(channel, pathOf(method), Date.now() + options.deadlineMs);
+  const responses: Uint8Array[] = [];
+  const ended = Promise.withResolvers<StatusObject>();
+  const onAbort = (): void => wire.cancelWithStatus(Status.CANCELLED, "cancelled by the caller");
+  options.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    wire.start(metadata, {
+      onReceiveMetadata() {},
+      onReceiveMessage(message: Uint8Array) {
+        responses.push(message);
+        wire.startRead();
+      },
+      onReceiveStatus: ended.resolve,
+    });
+    wire.startRead();
+    wire.sendMessageWithContext({}, bytes);
+    wire.halfClose();
+    checkStatus(await ended.promise, options.signal);
+  } finally {
+    options.signal.removeEventListener("abort", onAbort);
+  }
+  const [response] = responses;
+  if (response === undefined || responses.length > 1) {
+    throw new StatusError(Status.UNIMPLEMENTED, `a unary call got ${responses.length} responses`);
+  }
+  return parseResponse(method.output, response);
+}
+
+/** Calls a streaming method; see `Channel.stream`. */
+export async function* callStream<I extends DescMessage, O extends DescMessage>(
+  { channel, method }: Target<DescMethodStreaming<I, O>>,
+  requests: AsyncIterable<MessageInitShape<I>>,
+  options: StreamCallOptions,
+): AsyncGenerator<MessageShape<O>, void, undefined> {
+  const metadata = sendableMetadata(options.metadata);
+  if (options.signal.aborted) throw cancelled(options.signal);
+  const wire = createCall(channel, pathOf(method), Number.POSITIVE_INFINITY);
+  const inbox = createInbox<Uint8Array>(() => wire.startRead());
+  const over = Promise.withResolvers<void>();
+  const onAbort = (): void => wire.cancelWithStatus(Status.CANCELLED, "cancelled by the caller");
+  options.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    wire.start(metadata, {
+      onReceiveMetadata() {},
+      onReceiveMessage: (message: Uint8Array) => inbox.push(message),
+      onReceiveStatus(status) {
+        over.resolve();
+        try {
+          checkStatus(status, options.signal);
+          inbox.end();
+        } catch (error) {
+          inbox.fail(error);
+        }
+      },
+    });
+    sendAll({ wire, method, over: over.promise }, requests).catch((cause: unknown) => {
+      inbox.fail(new StatusError(Status.CANCELLED, "the requests ended in an error", { cause }));
+      wire.cancelWithStatus(Status.CANCELLED, "the requests ended in an error");
+    });
+    for await (const bytes of inbox) yield parseResponse(method.output, bytes);
+  } finally {
+    options.signal.removeEventListener("abort", onAbort);
+    over.resolve();
+    wire.cancelWithStatus(Status.CANCELLED, "the caller has left");
+  }
+}
+
+type Outgoing<I extends DescMessage> = {
+  readonly wire: Wire;
+  readonly method: DescMethodStreaming<I, DescMessage>;
+  /** Resolves when nothing more can be sent. */
+  readonly over: Promise<void>;
+};
+
+async function sendAll<I extends DescMessage>(
+  { wire, method, over }: Outgoing<I>,
+  requests: AsyncIterable<MessageInitShape<I>>,
+): Promise<void> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const stopped = over.then(() => "over" as const);
+  for (;;) {
+    const next = await Promise.race([iterator.next(), stopped]);
+    if (next === "over") break;
+    if (next.done) return wire.halfClose();
+    const bytes = Buffer.from(toBinary(method.input, create(method.input, next.value)));
+    const sent = new Promise<void>((callback) => wire.sendMessageWithContext({ callback: () => callback() }, bytes));
+    if ((await Promise.race([sent, stopped])) === "over") break;
+  }
+  // Not awaited: a generator that waits for something of its own takes its return only then.
+  iterator.return?.()?.catch(() => {});
+}
+
+function createCall(channel: GrpcChannel, path: string, deadline: number): Wire {
+  try {
+    return channel.createCall(path, deadline, null, null, null);
+  } catch (cause) {
+    throw new StatusError(Status.UNAVAILABLE, "the channel is closed", { cause });
+  }
+}
+
+function pathOf(method: { readonly name: string; readonly parent: { readonly typeName: string } }): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+function sendableMetadata(init: MetadataInit | undefined): ReturnType<typeof grpcMetadata> {
+  try {
+    return grpcMetadata(init ?? {});
+  } catch {
+    // The reason of grpc-js quotes the value, and the value may be a token.
+    const names = Object.keys(init ?? {}).join(", ");
+    throw new StatusError(Status.INTERNAL, `metadata ${names} cannot be sent`);
+  }
+}
+
+function checkStatus(status: StatusObject, signal: AbortSignal): void {
+  const code = parseStatus(status.code);
+  if (code === Status.OK) return;
+  if (code === Status.CANCELLED && signal.aborted) throw cancelled(signal);
+  throw new ReceivedStatusError(code, status.details, { metadata: receivedMetadata(status.metadata) });
+}
+
+function cancelled(signal: AbortSignal): StatusError {
+  return new ReceivedStatusError(Status.CANCELLED, "cancelled by the caller", { cause: signal.reason });
+}
+
+function parseResponse<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) {
+    throw new ReceivedStatusError(Status.INTERNAL, `the response is not a valid ${schema.typeName}`, { cause });
+  }
+}

@@ -1,0 +1,47 @@
+import type { ServerHttp2Session } from "node:http2";
+import { TLSSocket } from "node:tls";
+import type { Peer } from "./call-context.ts";
+
+/** Remembers the Peer of every connection: reading a certificate chain costs more than a small call. */
+export interface Peers {
+  of(session: ServerHttp2Session): Peer;
+}
+
+/** Peers of a listener on a Unix socket or on TCP. */
+export function createPeers(listens: "unix" | "tcp"): Peers {
+  const known = new WeakMap<ServerHttp2Session, Peer>();
+  return {
+    of(session) {
+      const peer = known.get(session) ?? describePeer(session, listens);
+      known.set(session, peer);
+      return peer;
+    },
+  };
+}
+
+function describePeer(session: ServerHttp2Session, listens: "unix" | "tcp"): Peer {
+  const socket = session.socket;
+  const address = listens === "unix" ? "unix" : hostPort(socket.remoteAddress, socket.remotePort);
+  if (!(socket instanceof TLSSocket)) return { address, transport: listens === "unix" ? "unix" : "plaintext" };
+  const certificateChain = socket.authorized ? presentedChain(socket) : [];
+  return certificateChain.length === 0
+    ? { address, transport: "tls" }
+    : { address, transport: "tls", certificateChain };
+}
+
+/** The chain as the client sent it, each certificate followed by its issuer. */
+function presentedChain(socket: TLSSocket): readonly Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  let certificate = socket.getPeerX509Certificate();
+  while (certificate !== undefined) {
+    chain.push(new Uint8Array(certificate.raw));
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}
+
+function hostPort(host: string | undefined, port: number | undefined): string {
+  if (host === undefined) return "unknown";
+  const plain = host.startsWith("::ffff:") && host.includes(".") ? host.slice("::ffff:".length) : host;
+  return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
+}

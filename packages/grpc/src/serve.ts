@@ -1,0 +1,164 @@
+import type { Socket } from "node:net";
+import {
+  ServerCredentials as GrpcServerCredentials,
+  Server,
+  ServerInterceptingCall,
+  type ServiceDefinition,
+} from "@grpc/grpc-js";
+import type { BoundMethod, ServiceBinding } from "./bind-service.ts";
+import { GrpcError } from "./errors.ts";
+import type { HealthState } from "./health.ts";
+import { type BoundAddress, type ListenAddress, type Listening, listen } from "./listen.ts";
+import { createPeers } from "./peer.ts";
+import { type CallErrorEvent, type CallEvent, type CallHost, runCall } from "./run-call.ts";
+import { createAcceptor, type ServerCredentials } from "./server-credentials.ts";
+import { Status, StatusError } from "./status.ts";
+
+/** How `serve` serves; what is left out has Istio's value. */
+export interface ServeOptions {
+  readonly listen: ListenAddress;
+  readonly credentials: ServerCredentials;
+  readonly services: readonly ServiceBinding[];
+  /** Serves `grpc.health.v1.Health` from this state. */
+  readonly health?: HealthState;
+  /** Serves server reflection, v1 and v1alpha; default false. */
+  readonly reflection?: boolean;
+  /** Largest request; default 4 MiB. A larger one answers RESOURCE_EXHAUSTED before it is read. */
+  readonly maxReceiveBytes?: number;
+  /** Calls at a time on one connection; default 100000. */
+  readonly maxConcurrentStreams?: number;
+  /** Connections at a time, further ones are closed at once; default without limit. */
+  readonly maxConnections?: number;
+  /** How long a TLS handshake may take; default 10000. */
+  readonly handshakeTimeoutMs?: number;
+  /** Pings on idle connections; default every 30000 with an answer within 10000. */
+  readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
+  /** Ends connections of this age, spread by a tenth either way, and cuts their calls after the grace; default never. */
+  readonly connectionAge?: { readonly maxMs: number; readonly graceMs: number };
+  /** Called once for every RPC to a served method, with its final status. */
+  readonly onCall?: (event: CallEvent) => void;
+  /** Called with the cause when a client is told no more than "internal error". */
+  readonly onError?: (event: CallErrorEvent) => void;
+  /** Called when a TLS handshake fails or new TLS material is refused. */
+  readonly onConnectionError?: (error: unknown) => void;
+}
+
+/** A running server. */
+export interface GrpcListener {
+  readonly address: BoundAddress;
+  /**
+   * Accepts no more connections and calls, tells clients so (GOAWAY), aborts the signal of streams so that they end in order,
+   * lets calls finish for `graceMs` and then cuts them. Resolves when every connection is gone. Later calls join the first.
+   */
+  drain(graceMs: number): Promise<void>;
+}
+
+const defaultKeepalive = { timeMs: 30_000, timeoutMs: 10_000 };
+
+/**
+ * Serves `services` until drained; resolves when the socket is bound.
+ * @throws GrpcError `address-in-use`, `address-unavailable`, `listen-failed`, `socket-path-too-long`, `socket-directory-missing`,
+ *   `socket-in-use`, `socket-path-occupied`, `tls-material-invalid`, `method-already-bound`
+ * @example
+ * ```ts
+ * import { bindService, plaintextCredentials, serve } from "@signet/grpc";
+ * import { IstioCertificateService } from "@signet/protos/istio/security/v1alpha1/ca";
+ * const listener = await serve({
+ *   listen: { host: "127.0.0.1", port: 0 },
+ *   credentials: plaintextCredentials(),
+ *   services: [bindService(IstioCertificateService, { createCertificate: async () => ({ certChain: [] }) })],
+ * });
+ * await listener.drain(1_000);
+ * ```
+ */
+export async function serve(options: ServeOptions): Promise<GrpcListener> {
+  const host: CallHost = {
+    peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
+    running: new Set(),
+    onCall: options.onCall ?? (() => {}),
+    onError: options.onError ?? (() => {}),
+  };
+  const methods = options.services.flatMap((binding) => binding.methods);
+  const connections = createServer(options, methods, host).createConnectionInjector(
+    GrpcServerCredentials.createInsecure(),
+  );
+  let draining: Promise<void> | undefined;
+  const events = {
+    onReady: (socket: Socket) => (draining === undefined ? connections.injectConnection(socket) : socket.destroy()),
+    onError: options.onConnectionError ?? (() => {}),
+  };
+  const acceptor = createAcceptor(options.credentials, events, options.handshakeTimeoutMs ?? 10_000);
+  const maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
+  const listening = await listen(options.listen, { maxConnections }, (socket) => acceptor.accept(socket));
+  return {
+    address: listening.address,
+    drain(graceMs) {
+      draining ??= drain({ listening, host, goAway: () => connections.destroy() }, graceMs);
+      return draining;
+    },
+  };
+}
+
+function createServer(options: ServeOptions, methods: readonly BoundMethod[], host: CallHost): Server {
+  const keepalive = options.keepalive ?? defaultKeepalive;
+  const byPath = new Map(methods.map((method) => [pathOf(method), method]));
+  if (byPath.size < methods.length)
+    throw new GrpcError("method-already-bound", "two services have a method of one name");
+  const server = new Server({
+    "grpc.max_receive_message_length": options.maxReceiveBytes ?? 4 * 1024 * 1024,
+    "grpc.max_concurrent_streams": options.maxConcurrentStreams ?? 100_000,
+    "grpc.keepalive_time_ms": keepalive.timeMs,
+    "grpc.keepalive_timeout_ms": keepalive.timeoutMs,
+    ...(options.connectionAge === undefined
+      ? {}
+      : {
+          "grpc.max_connection_age_ms": options.connectionAge.maxMs,
+          "grpc.max_connection_age_grace_ms": options.connectionAge.graceMs,
+        }),
+    "grpc.enable_channelz": 0,
+    interceptors: [
+      (definition, wire) =>
+        new ServerInterceptingCall(wire, {
+          start() {
+            const method = byPath.get(definition.path);
+            if (method !== undefined) runCall(method, wire, host);
+          },
+        }),
+    ],
+  });
+  if (methods.length > 0) server.addService(definitionOf(byPath), {});
+  return server;
+}
+
+function pathOf(method: BoundMethod): string {
+  return `/${method.service}/${method.method}`;
+}
+
+/** Every method as raw bytes in both directions: messages are parsed and serialized by us, so that failures are ours to report. */
+function definitionOf(methods: ReadonlyMap<string, BoundMethod>): ServiceDefinition {
+  const same = (bytes: Buffer): Buffer => bytes;
+  const codec = {
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
+  return Object.fromEntries(
+    [...methods.keys()].map((path) => [path, { path, requestStream: true, responseStream: true, ...codec }]),
+  );
+}
+
+type Drainable = { readonly listening: Listening; readonly host: CallHost; readonly goAway: () => void };
+
+async function drain({ listening, host, goAway }: Drainable, graceMs: number): Promise<void> {
+  const reason = new StatusError(Status.UNAVAILABLE, "the server is shutting down");
+  const closed = listening.close();
+  goAway();
+  for (const call of host.running) if (call.kind === "stream") call.abort(reason);
+  const cut = setTimeout(() => {
+    for (const call of host.running) call.abort(reason);
+    for (const socket of listening.sockets) socket.destroy();
+  }, graceMs);
+  await closed;
+  clearTimeout(cut);
+}
