@@ -127,14 +127,13 @@ export async function readFileCapped(path: string, maxBytes: number): Promise<Bu
 }
 
 async function readCapped(file: FileHandle, path: string, maxBytes: number): Promise<Buffer> {
-  const { size } = await file.stat();
-  if (!(await file.stat()).isFile())
-    throw new RuntimeError("file-unreadable", `cannot read ${path}: not a regular file`);
+  const stats = await file.stat();
+  if (!stats.isFile()) throw new RuntimeError("file-unreadable", `cannot read ${path}: not a regular file`);
   // Files of /proc say that their size is 0, and a file may grow while it is read: the cap is on what was read.
   const chunks: Buffer[] = [];
   let length = 0;
   while (length <= maxBytes) {
-    const chunk = Buffer.alloc(Math.min(Math.max(size - length + 1, 4096), maxBytes + 1 - length));
+    const chunk = Buffer.alloc(Math.min(Math.max(stats.size - length + 1, 4096), maxBytes + 1 - length));
     const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
     if (bytesRead === 0) return Buffer.concat(chunks, length);
     chunks.push(chunk.subarray(0, bytesRead));
