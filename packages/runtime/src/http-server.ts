@@ -1,51 +1,40 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { errorMessage, RuntimeError } from "./errors.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { withDeadline } from "./deadline.ts";
+import { errorCode, errorMessage, RuntimeError } from "./errors.ts";
 import { formatHostPort, type HostPort } from "./host-port.ts";
+import { compileRoutes, type HttpAnswer, type HttpMethodRoute, type HttpRoute } from "./http-route.ts";
 import type { Logger } from "./logger.ts";
-
-/** What a route sees of a request. Bodies are read and thrown away. */
-export type HttpRequest = {
-  /** Upper case; "GET" and "HEAD" unless the route asks for others. */
-  readonly method: string;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  /** The peer's IP address; one of IPv4 is written as IPv4 also on an IPv6 socket. */
-  readonly remoteAddress: string;
-  /** Aborts when the client goes away and when the server closes. */
-  readonly signal: AbortSignal;
-};
-
-/** What a route answers; `contentType` is "text/plain; charset=utf-8" by default. */
-export type HttpAnswer = {
-  readonly status: number;
-  readonly body: string;
-  readonly contentType?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-};
-
-/** Answers requests for one path. */
-export type HttpRoute = (request: HttpRequest) => Promise<HttpAnswer>;
-
-/** A route for other methods than GET and HEAD. */
-export type HttpMethodRoute = { readonly methods: readonly string[]; readonly answer: HttpRoute };
 
 /** A server that listens. */
 export interface HttpServer {
+  /** Where it listens, with the port that was picked if 0 was asked for. */
   readonly address: HostPort;
-  /** Stops listening, gives requests under way two seconds, then cuts every connection. */
+  /** Stops listening, gives requests under way two seconds to end, then cuts every connection. */
   close(): Promise<void>;
 }
 
 const maxBodyBytes = 65_536;
+const routeDeadlineMs = 30_000;
 const closeGraceMs = 2_000;
 
+const limits = {
+  headersTimeout: 5_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5_000,
+  // How often Node looks for connections past the first two.
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16_384,
+} as const;
+const maxConnections = 256;
+
 /**
- * A small HTTP/1.1 server for status and monitoring: exact paths, text answers, everything bounded.
+ * A small HTTP/1.1 server for status and monitoring: exact paths, short text answers, everything bounded.
  *
- * A route is a function for GET and HEAD, or names its methods; other paths answer 404, other methods 405. Limits: 5 seconds
- * for the headers, 30 for the request, 5 idle; 16 KiB of headers, 64 KiB of body (413), 256 connections. What a route throws is
- * logged and answered with 500 and a fixed body. Port 0 picks a free one; host "::" listens on IPv4 too, and on a machine
- * without IPv6 on IPv4 alone.
+ * A route is a function for GET and HEAD, or names its methods; other paths answer 404, other methods 405. Limits: 5 seconds for
+ * the headers, 30 for the whole request, 30 for the route (503), 5 idle; 16 KiB of headers, 64 KiB of body (413; bodies are read
+ * and thrown away), 256 connections. What a route throws is logged and answered with 500 and a fixed body. Port 0 picks a free
+ * one; host "::" listens on IPv4 too, and on a machine without IPv6 on IPv4 alone.
  * @throws RuntimeError `listen-failed`
  * @example
  * ```ts
@@ -61,88 +50,85 @@ export async function serveHttp(options: {
   readonly port: number;
   readonly routes: Readonly<Record<string, HttpRoute | HttpMethodRoute>>;
   readonly logger: Logger;
+  /** For the deadline of routes; the system clock by default. */
+  readonly clock?: Clock;
 }): Promise<HttpServer> {
-  const { logger } = options;
-  const routes = compileRoutes(options.routes);
-  const closing = new AbortController();
-  const server = createServer(
-    {
-      headersTimeout: 5_000,
-      requestTimeout: 30_000,
-      keepAliveTimeout: 5_000,
-      connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16_384,
-    },
-    (request, response) => {
-      serveRequest({ routes, logger, closing: closing.signal }, request, response).catch((error: unknown) => {
-        // Only a bug of this file gets here; the connection goes, the server stays.
-        logger.error("http request failed", { error });
-        request.destroy();
-      });
-    },
-  );
-  server.maxConnections = 256;
-  server.maxRequestsPerSocket = 1_000;
+  const { logger, clock = systemClock } = options;
+  const cut = new AbortController();
+  const serving: Serving = { routes: compileRoutes(options.routes), logger, clock, cut: cut.signal, closing: false };
+  const server = createServer(limits, (request, response) => {
+    serveRequest(serving, request, response).catch((error: unknown) => {
+      // An answer that cannot be sent, such as one with a broken header: the connection goes, the server stays.
+      logger.error("http answer failed", { error });
+      request.destroy();
+    });
+  });
+  server.maxConnections = maxConnections;
   const address = await listen(server, options);
   server.on("error", (error) => logger.error("http server failed", { error }));
-  return { address, close: () => close(server, closing) };
+
+  let closed: Promise<void> | undefined;
+  return {
+    address,
+    close() {
+      serving.closing = true;
+      closed ??= closeServer(server, cut);
+      return closed;
+    },
+  };
 }
 
 type Serving = {
   readonly routes: ReadonlyMap<string, HttpMethodRoute>;
   readonly logger: Logger;
-  readonly closing: AbortSignal;
+  readonly clock: Clock;
+  /** Aborts when connections are about to be cut. */
+  readonly cut: AbortSignal;
+  closing: boolean;
 };
-
-function compileRoutes(
-  routes: Readonly<Record<string, HttpRoute | HttpMethodRoute>>,
-): ReadonlyMap<string, HttpMethodRoute> {
-  const compiled = new Map<string, HttpMethodRoute>();
-  for (const [path, route] of Object.entries(routes)) {
-    const { methods, answer } = typeof route === "function" ? { methods: ["GET"], answer: route } : route;
-    compiled.set(path, { methods: methods.includes("GET") ? [...methods, "HEAD"] : methods, answer });
-  }
-  return compiled;
-}
-
-async function serveRequest(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  const signal = AbortSignal.any([gone.signal, serving.closing]);
-  const answer = (await drainBody(request)) ? await answerOf(serving, request, signal) : tooLarge;
-  if (response.destroyed) return;
-  if (answer === tooLarge || serving.closing.aborted) response.setHeader("connection", "close");
-  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
-  response.setHeader("content-type", answer.contentType ?? "text/plain; charset=utf-8");
-  response.setHeader("x-content-type-options", "nosniff");
-  response.setHeader("content-length", Buffer.byteLength(answer.body));
-  response.writeHead(answer.status);
-  response.end(request.method === "HEAD" ? undefined : answer.body);
-}
 
 const badRequest: HttpAnswer = { status: 400, body: "bad request\n" };
 const notFound: HttpAnswer = { status: 404, body: "not found\n" };
 const tooLarge: HttpAnswer = { status: 413, body: "request body too large\n" };
 const internalError: HttpAnswer = { status: 500, body: "internal error\n" };
+const tooSlow: HttpAnswer = { status: 503, body: "no answer in time\n" };
 
-/** Whether the body ended within the cap. */
+async function serveRequest(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const signal = AbortSignal.any([gone.signal, serving.cut]);
+  const drained = await drainBody(request);
+  const answer = drained ? await answerOf(serving, request, signal) : tooLarge;
+  if (response.destroyed) return;
+  // What is left of a body that was too large must not be taken for the next request.
+  if (!drained || serving.closing) response.setHeader("connection", "close");
+  response.setHeader("content-type", answer.contentType ?? "text/plain; charset=utf-8");
+  response.setHeader("x-content-type-options", "nosniff");
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+  response.setHeader("content-length", Buffer.byteLength(answer.body));
+  response.writeHead(answer.status);
+  response.end(request.method === "HEAD" ? undefined : answer.body);
+}
+
+/** Whether the body ended within the cap; a body cut short by its sender counts as ended, nobody waits for the answer. */
 async function drainBody(request: IncomingMessage): Promise<boolean> {
   if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) return false;
   let length = 0;
   try {
-    for await (const chunk of request) {
+    // The connection is still needed for the answer when the loop ends early.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       length += Buffer.byteLength(chunk);
       if (length > maxBodyBytes) return false;
     }
-    return true;
   } catch {
-    return false;
+    return true;
   }
+  return true;
 }
 
 async function answerOf(serving: Serving, request: IncomingMessage, signal: AbortSignal): Promise<HttpAnswer> {
   const method = request.method ?? "";
-  const [path = "", search = ""] = splitTarget(request.url ?? "");
+  const [path, search] = splitTarget(request.url ?? "");
   if (!path.startsWith("/")) return badRequest;
   const route = serving.routes.get(path);
   if (route === undefined) return notFound;
@@ -150,15 +136,21 @@ async function answerOf(serving: Serving, request: IncomingMessage, signal: Abor
     return { status: 405, body: "method not allowed\n", headers: { allow: route.methods.join(", ") } };
   }
   const remoteAddress = (request.socket.remoteAddress ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+  const query = new URLSearchParams(search);
+  const deadline = { clock: serving.clock, ms: routeDeadlineMs, what: `route ${path}` };
   try {
-    return await route.answer({ method, path, query: new URLSearchParams(search), remoteAddress, signal });
+    return await withDeadline(
+      deadline,
+      async (routeSignal) => route.answer({ method, path, query, remoteAddress, signal: routeSignal }),
+      signal,
+    );
   } catch (error) {
     if (!signal.aborted) serving.logger.error("http route failed", { path, error });
-    return internalError;
+    return errorCode(error) === "deadline-exceeded" ? tooSlow : internalError;
   }
 }
 
-function splitTarget(target: string): readonly [string, string] {
+function splitTarget(target: string): readonly [path: string, search: string] {
   const mark = target.indexOf("?");
   return mark < 0 ? [target, ""] : [target.slice(0, mark), target.slice(mark + 1)];
 }
@@ -167,8 +159,8 @@ async function listen(server: Server, where: HostPort): Promise<HostPort> {
   try {
     return await listenOn(server, where);
   } catch (error) {
-    const noIpv6 = error instanceof Error && "code" in error && error.code === "EAFNOSUPPORT";
-    if (where.host === "::" && noIpv6) return await listen(server, { host: "0.0.0.0", port: where.port });
+    const withoutIpv6 = ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(errorCode(error) ?? "");
+    if (where.host === "::" && withoutIpv6) return await listen(server, { host: "0.0.0.0", port: where.port });
     throw new RuntimeError("listen-failed", `cannot listen on ${formatHostPort(where)}: ${errorMessage(error)}`, {
       cause: error,
     });
@@ -187,14 +179,16 @@ function listenOn(server: Server, where: HostPort): Promise<HostPort> {
   });
 }
 
-function close(server: Server, closing: AbortController): Promise<void> {
+function closeServer(server: Server, cut: AbortController): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
+    const timer = setTimeout(() => {
+      cut.abort();
+      server.closeAllConnections();
+    }, closeGraceMs);
     server.close(() => {
-      clearTimeout(cut);
+      clearTimeout(timer);
       resolve();
     });
-    closing.abort();
     server.closeIdleConnections();
   });
 }
