@@ -1,0 +1,96 @@
+import { CaError, type Canary, type SigningCa, signCanary } from "@signet/ca";
+import {
+  type Clock,
+  checkHealth,
+  errorMessage,
+  type HealthCheck,
+  type HealthProblem,
+  type HttpRoute,
+  type ServingState,
+} from "@signet/runtime";
+
+/** Whether the server can do its work now. */
+export interface Readiness {
+  /** Why it cannot; empty when it can. At most a few seconds old. Never rejects. */
+  problems(): Promise<readonly HealthProblem[]>;
+}
+
+/** How long an answer stands: many probes, one signature. */
+const freshMs = 3_000;
+/** A signing CA that needs longer than this serves nobody in time. */
+const deadlineMs = 2_000;
+
+/**
+ * Returns the readiness of a CA server: serving, its signing CA has just signed a canary certificate, and the
+ * certificate it shows to clients is valid.
+ *
+ * All who ask at once share one canary, and its outcome stands for three seconds, whether good or bad.
+ */
+export function createReadiness(
+  options: {
+    readonly state: ServingState;
+    readonly signingCa: SigningCa;
+    readonly canary: Canary;
+    readonly servingNotAfter: () => Date;
+    readonly clock: Clock;
+  },
+  signal: AbortSignal,
+): Readiness {
+  const { state, clock } = options;
+  const checks = createChecks(options);
+  let latest: { readonly atMs: number; readonly problems: Promise<readonly HealthProblem[]> } | undefined;
+
+  function probe(): Promise<readonly HealthProblem[]> {
+    const atMs = clock.now().getTime();
+    const ageMs = latest === undefined ? Number.POSITIVE_INFINITY : atMs - latest.atMs;
+    // A negative age is a wall clock set back: nothing is known about such an answer's age.
+    if (latest !== undefined && ageMs >= 0 && ageMs < freshMs) return latest.problems;
+    const problems = checkHealth(checks, { clock, deadlineMs }, signal).catch((error: unknown) => [
+      { check: "canary", reason: errorMessage(error) },
+    ]);
+    latest = { atMs, problems };
+    return problems;
+  }
+
+  return {
+    async problems(): Promise<readonly HealthProblem[]> {
+      const phase = state.current();
+      return phase === "serving" ? await probe() : [{ check: "phase", reason: phase }];
+    },
+  };
+}
+
+function createChecks(options: Parameters<typeof createReadiness>[0]): readonly HealthCheck[] {
+  const { signingCa, canary, servingNotAfter, clock } = options;
+  return [
+    {
+      name: "canary",
+      async check(signal): Promise<string | undefined> {
+        try {
+          await signCanary(signingCa, { canary, clock }, signal);
+          return undefined;
+        } catch (error) {
+          // The endpoint is open to everyone, so a code is all it tells; the log has the rest when a call fails.
+          if (error instanceof CaError) return error.code;
+          throw error;
+        }
+      },
+    },
+    {
+      name: "serving-certificate",
+      check: async () => (clock.now() < servingNotAfter() ? undefined : "serving certificate has expired"),
+    },
+  ];
+}
+
+/** `/ready`: 200 when the server can do its work now, else 503 and why, as JSON. */
+export function createReadyRoute(readiness: Readiness): HttpRoute {
+  return async () => {
+    const problems = await readiness.problems();
+    return {
+      status: problems.length === 0 ? 200 : 503,
+      body: `${JSON.stringify({ ready: problems.length === 0, problems })}\n`,
+      contentType: "application/json",
+    };
+  };
+}

@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import { parseCaServerSettings } from "./settings.ts";
+
+function settings(env: Record<string, string>, args: string[] = []) {
+  const parsed = parseCaServerSettings({ env, args });
+  if (parsed.kind !== "settings") throw new Error(JSON.stringify(parsed));
+  return parsed.settings;
+}
+
+function problems(env: Record<string, string>, args: string[] = []): readonly string[] {
+  const parsed = parseCaServerSettings({ env, args });
+  return parsed.kind === "invalid" ? parsed.problems : [];
+}
+
+describe("parseCaServerSettings", () => {
+  it("has Istio's defaults", () => {
+    expect(settings({})).toEqual({
+      caListen: { host: "::", port: 15012 },
+      monitoringListen: { host: "::", port: 15014 },
+      httpListen: { host: "::", port: 8080 },
+      trustDomain: "cluster.local",
+      rootCaDirectory: "./etc/cacerts",
+      stateDirectory: "./var/lib/signet",
+      selfSigned: { keyType: "RSA-2048", ttlMs: 87_600 * 3_600_000 },
+      limits: { defaultTtlMs: 24 * 3_600_000, maxTtlMs: 2_160 * 3_600_000 },
+      issuers: [],
+      servingNames: {
+        dnsNames: ["istiod.istio-system.svc", "istiod-remote.istio-system.svc", "istio-pilot.istio-system.svc"],
+        ipAddresses: [],
+      },
+      transport: {
+        maxConcurrentStreams: 100_000,
+        maxReceiveBytes: 4_194_304,
+        keepaliveTimeMs: 30_000,
+        keepaliveTimeoutMs: 10_000,
+      },
+      logLevel: "info",
+    });
+  });
+
+  it("lets a flag win over the environment", () => {
+    const { limits } = settings({ DEFAULT_WORKLOAD_CERT_TTL: "2h" }, ["--default-workload-cert-ttl=1h"]);
+    expect(limits.defaultTtlMs).toBe(3_600_000);
+  });
+
+  it.each([
+    [{}, "RSA-2048"],
+    [{ CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: "4096" }, "RSA-4096"],
+    [{ SIGNET_SELF_SIGNED_CA_KEY: "rsa-2048" }, "RSA-2048"],
+    [{ SIGNET_SELF_SIGNED_CA_KEY: "p256" }, "P-256"],
+    [{ SIGNET_SELF_SIGNED_CA_KEY: "p256", CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: "4096" }, "P-256"],
+  ])("chooses the root's key by %j: %s", (env, keyType) => {
+    expect(settings(env).selfSigned.keyType).toBe(keyType);
+  });
+
+  it("writes a dot for an @ in the trust domain, as Istio does in SPIFFE IDs", () => {
+    expect(settings({ SIGNET_TRUST_DOMAIN: "team@example.com" }).trustDomain).toBe("team.example.com");
+  });
+
+  it("collects the names of the serving certificate", () => {
+    const { servingNames } = settings({
+      POD_NAMESPACE: "mesh",
+      REVISION: "1-30",
+      ISTIOD_CUSTOM_HOST: "istiod.example.com",
+      SIGNET_SERVING_NAMES: "localhost,127.0.0.1,::1",
+    });
+    expect(servingNames).toEqual({
+      dnsNames: [
+        ...["istiod.mesh.svc", "istiod-remote.mesh.svc", "istio-pilot.mesh.svc", "istiod-1-30.mesh.svc"],
+        ...["istiod.example.com", "localhost"],
+      ],
+      ipAddresses: ["127.0.0.1", "::1"],
+    });
+    expect(settings({ REVISION: "default" }).servingNames.dnsNames).toHaveLength(3);
+  });
+
+  it("asks for help before anything else", () => {
+    expect(parseCaServerSettings({ env: { SIGNET_TRUST_DOMAIN: "!" }, args: ["--help"] }).kind).toBe("help");
+  });
+
+  it("reports every problem at once", () => {
+    expect(
+      problems({ DEFAULT_WORKLOAD_CERT_TTL: "a day", SIGNET_CA_LISTEN: "15012", JWT_RULE: "{" }, ["--no-such-flag"]),
+    ).toHaveLength(4);
+    expect(
+      problems({
+        DEFAULT_WORKLOAD_CERT_TTL: "48h",
+        MAX_WORKLOAD_CERT_TTL: "24h",
+        ENABLE_CA_SERVER: "false",
+        EXTERNAL_CA: "ISTIOD_RA_KUBERNETES_API",
+        POD_NAMESPACE: "a,b",
+        SIGNET_SERVING_NAMES: "spiffe://x",
+        AUDIENCE: "istio-ca",
+      }),
+    ).toHaveLength(6);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ["a trust domain with a port", { SIGNET_TRUST_DOMAIN: "cluster.local:80" }],
+    [
+      "an RSA key that contradicts itself",
+      { SIGNET_SELF_SIGNED_CA_KEY: "rsa-2048", CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: "4096" },
+    ],
+    ["a weak RSA key", { CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: "1024" }],
+    ["a lifetime of nothing", { MAX_WORKLOAD_CERT_TTL: "0s" }],
+    ["an IP address as custom host", { ISTIOD_CUSTOM_HOST: "127.0.0.1" }],
+    ["a revision with a dot", { REVISION: "1.30" }],
+  ])("refuses %s", (_, env) => {
+    expect(problems(env).length).toBeGreaterThan(0);
+  });
+});
+
+describe("token issuers", () => {
+  const issuer = "https://issuer.example";
+
+  it.each<[string, Record<string, string>, object[]]>([
+    ["a rule", { JWT_RULE: JSON.stringify({ issuer }) }, [{ issuer, audiences: ["istio-ca"] }]],
+    [
+      "a rule with keys and audiences",
+      { JWT_RULE: JSON.stringify({ issuer, jwksUri: "https://keys.example/jwks", audiences: ["a", "b"] }) },
+      [{ issuer, jwksUri: "https://keys.example/jwks", audiences: ["a", "b"] }],
+    ],
+    [
+      "the field as protobuf names it, and fields that are Envoy's business",
+      { JWT_RULE: JSON.stringify({ issuer, jwks_uri: "https://keys.example/jwks", forwardOriginalToken: true }) },
+      [{ issuer, jwksUri: "https://keys.example/jwks", audiences: ["istio-ca"] }],
+    ],
+    [
+      "several rules",
+      { JWT_RULE: JSON.stringify([{ issuer }, { issuer: "https://other.example", audiences: ["x"] }]) },
+      [
+        { issuer, audiences: ["istio-ca"] },
+        { issuer: "https://other.example", audiences: ["x"] },
+      ],
+    ],
+    ["TOKEN_ISSUER", { TOKEN_ISSUER: issuer, TOKEN_AUDIENCES: "a,b" }, [{ issuer, audiences: ["a", "b"] }]],
+    ["TOKEN_ISSUER with AUDIENCE", { TOKEN_ISSUER: issuer, AUDIENCE: "x" }, [{ issuer, audiences: ["x"] }]],
+    [
+      "an issuer on this machine without TLS",
+      { TOKEN_ISSUER: "http://127.0.0.1:1" },
+      [{ issuer: "http://127.0.0.1:1", audiences: ["istio-ca"] }],
+    ],
+  ])("come from %s", (_, env, expected) => {
+    expect(settings(env).issuers).toEqual(expected);
+  });
+
+  it.each<[string, Record<string, string>]>([
+    ["no issuer", { JWT_RULE: "{}" }],
+    ["JSON that is no object", { JWT_RULE: "7" }],
+    ["a misspelt field", { JWT_RULE: JSON.stringify({ issuer, audience: ["x"] }) }],
+    ["keys given in place", { JWT_RULE: JSON.stringify({ issuer, jwks: "{}" }) }],
+    ["audiences that are not a list", { JWT_RULE: JSON.stringify({ issuer, audiences: "x" }) }],
+    ["an empty audience", { JWT_RULE: JSON.stringify({ issuer, audiences: [""] }) }],
+    ["a key location that is no text", { JWT_RULE: JSON.stringify({ issuer, jwksUri: 7 }) }],
+    ["keys over http", { JWT_RULE: JSON.stringify({ issuer, jwksUri: "http://keys.example/jwks" }) }],
+    ["an issuer over http", { TOKEN_ISSUER: "http://issuer.example" }],
+    ["an issuer given twice", { JWT_RULE: JSON.stringify({ issuer }), TOKEN_ISSUER: issuer }],
+    ["no audience at all", { TOKEN_ISSUER: issuer, TOKEN_AUDIENCES: "" }],
+  ])("are refused with %s", (_, env) => {
+    expect(problems(env)).toHaveLength(1);
+  });
+});

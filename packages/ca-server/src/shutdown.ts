@@ -1,0 +1,48 @@
+import type { GrpcListener, HealthState } from "@signet/grpc";
+import type { HttpServer, Logger, ServingState } from "@signet/runtime";
+import { logEvent } from "./log-events.ts";
+import type { OpenedSigningCa } from "./open-signing-ca.ts";
+
+/** What a CA server has opened so far, and so has to close. */
+export type Opened = {
+  readonly state: ServingState;
+  readonly health: HealthState;
+  /** Ends the background tasks. */
+  readonly background: AbortController;
+  signing?: OpenedSigningCa;
+  http?: HttpServer;
+  monitoring?: HttpServer;
+  listener?: GrpcListener;
+  tasks?: Promise<void>;
+};
+
+/**
+ * Closes what was opened, in this order; a step that fails is logged and does not keep the later ones from their turn.
+ * Never rejects.
+ */
+export async function closeAll(
+  opened: Opened,
+  { services, graceMs, logger }: { readonly services: readonly string[]; graceMs: number; logger: Logger },
+): Promise<void> {
+  const notServing = (): void => {
+    for (const service of services) opened.health.set(service, false);
+  };
+  const steps: readonly (readonly [name: string, run: () => unknown])[] = [
+    ["stop serving", () => opened.state.set("draining")],
+    ["report not serving", notServing],
+    ["drain calls", () => opened.listener?.drain(graceMs)],
+    ["stop tasks", () => opened.background.abort()],
+    // A failure was logged when it happened.
+    ["await tasks", () => opened.tasks?.catch(() => {})],
+    ["close http", () => opened.http?.close()],
+    ["close monitoring", () => opened.monitoring?.close()],
+    ["release the signing CA", () => opened.signing?.release()],
+  ];
+  for (const [step, run] of steps) {
+    try {
+      await run();
+    } catch (error) {
+      logEvent(logger, "shutdown step failed", { step, error });
+    }
+  }
+}
