@@ -1,7 +1,9 @@
-import { lookup } from "node:dns";
+import { type LookupAddress, type LookupAllOptions, lookup } from "node:dns";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest, type RequestOptions } from "node:https";
-import type { LookupFunction } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
+import { errorMessage } from "@signet/runtime";
+import { hostOf } from "./check-url.ts";
 import { JwtError, quote } from "./errors.ts";
 import { isLoopbackAddress, isRefusedAddress } from "./refused-addresses.ts";
 
@@ -37,13 +39,17 @@ export type HttpGet = (request: HttpGetRequest, signal: AbortSignal) => Promise<
  */
 export const httpGet: HttpGet = async (request, signal) => {
   try {
+    // Node asks no resolver about an address.
+    const host = hostOf(request.url);
+    const refusal = isIP(host) === 0 ? undefined : checkAddresses(host, [{ address: host }], request.onlyLoopback);
+    if (refusal !== undefined) throw refusal;
     const response = await send(request, signal);
     return { status: response.statusCode ?? 0, body: await readBody(response, request.maxBytes) };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof JwtError) throw error;
-    const why = error instanceof Error ? error.message : "unknown failure";
-    throw new JwtError("fetch-failed", `cannot fetch ${describeUrl(request.url)}: ${why}`, { cause: error });
+    const message = `cannot fetch ${describeUrl(request.url)}: ${errorMessage(error)}`;
+    throw new JwtError("fetch-failed", message, { cause: error });
   }
 };
 
@@ -87,10 +93,20 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Ui
   return Buffer.concat(chunks);
 }
 
+/** All addresses of a name; Node's own resolver, except in tests. */
+export type Resolve = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
 /** Resolves a name as Node does, and fails when any of its addresses is refused. */
-export function guardedLookup(request: Pick<HttpGetRequest, "onlyLoopback">): LookupFunction {
+export function guardedLookup(
+  request: Pick<HttpGetRequest, "onlyLoopback">,
+  resolve: Resolve = lookup,
+): LookupFunction {
   return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, "", 0);
       const refusal = checkAddresses(hostname, addresses, request.onlyLoopback);
       const [first] = addresses;
