@@ -19,6 +19,7 @@ export {
   privateKeyPem,
 } from "./key-pair.ts";
 export type { KeyUsage } from "./key-usage.ts";
+export type { ChainErrorCode, PathRequirements } from "./path-problems.ts";
 export { encodePem, parsePem, splitPem } from "./pem.ts";
 export type { PublicKeyInfo } from "./public-key.ts";
 export { type SelfSignRootOptions, selfSignRoot } from "./self-sign-root.ts";
@@ -28,6 +29,6 @@ export type { SignatureAlgorithm } from "./signature-algorithm.ts";
 export type { SubjectAltName } from "./subject-alt-name.ts";
 export type { SvidTemplate } from "./svid-template.ts";
 export { parseTrustBundle, type TrustBundle, trustBundlesEqual } from "./trust-bundle.ts";
-export { type ChainErrorCode, type ChainResult, type VerifyChainOptions, verifyChain } from "./verify-chain.ts";
+export { type ChainResult, maxChainLength, type VerifyChainOptions, verifyChain } from "./verify-chain.ts";
 export { type SvidErrorCode, type SvidResult, type VerifySvidOptions, verifySvid } from "./verify-svid.ts";
 export { spiffeIdOf, type X509Svid } from "./x509-svid.ts";

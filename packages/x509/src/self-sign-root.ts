@@ -1,10 +1,7 @@
-import { createHash } from "node:crypto";
 import { buildCertificateAsync } from "./build-certificate.ts";
-import { DerReader } from "./der/der-reader.ts";
-import { derNode, encodeDer, sequence } from "./der/der-writer.ts";
-import { tag } from "./der/tag.ts";
+import { caConstraints, caKeyUsage, subjectKeyIdentifier } from "./ca-extensions.ts";
+import { encodeDer } from "./der/der-writer.ts";
 import { organizationOnly } from "./distinguished-name.ts";
-import { extension, extensionId } from "./extension.ts";
 import type { KeyPair } from "./key-pair.ts";
 
 /** What `selfSignRoot` needs; the serial number is unsigned octets. */
@@ -15,14 +12,6 @@ export interface SelfSignRootOptions {
   readonly notAfter: Date;
   readonly serialNumber: Uint8Array;
 }
-
-/** keyCertSign, the only thing that a root of ours does. */
-export const caKeyUsage: Uint8Array = encodeDer(
-  extension(extensionId.keyUsage, { critical: true }, Uint8Array.of(tag.bitString, 2, 2, 0x04)),
-);
-const isCa = encodeDer(
-  extension(extensionId.basicConstraints, { critical: true }, sequence(Uint8Array.of(tag.boolean, 1, 0xff))),
-);
 
 /**
  * Returns the DER of a self-signed root: subject and issuer are the organization, the key usage keyCertSign, and there is
@@ -45,16 +34,6 @@ const isCa = encodeDer(
 export async function selfSignRoot(options: SelfSignRootOptions): Promise<Uint8Array> {
   const { key, organization, ...rest } = options;
   const name = encodeDer(organizationOnly(organization));
-  const extensions = [caKeyUsage, isCa, subjectKeyIdentifier(key.spki)];
+  const extensions = [caKeyUsage, caConstraints(undefined), subjectKeyIdentifier(key.spki)];
   return buildCertificateAsync({ ...rest, issuer: name, subject: name, spki: key.spki, extensions }, key);
-}
-
-/** Returns the extension that names the key of a SubjectPublicKeyInfo. */
-export function subjectKeyIdentifier(spki: Uint8Array): Uint8Array {
-  const info = new DerReader(spki, "public-key-malformed").enter(tag.sequence);
-  info.any();
-  const identifier = createHash("sha256").update(info.bitString()).digest().subarray(0, 20);
-  return encodeDer(
-    extension(extensionId.subjectKeyIdentifier, { critical: false }, derNode(tag.octetString, [identifier])),
-  );
 }

@@ -1,8 +1,9 @@
 import { buildCertificate, buildCertificateAsync, type CertificateContent } from "./build-certificate.ts";
 import { bytesEqual } from "./bytes.ts";
+import { authorityKeyIdentifier } from "./ca-extensions.ts";
 import type { Certificate } from "./certificate.ts";
-import { type DerValue, derNode, encodeDer, sequence } from "./der/der-writer.ts";
-import { contextPrimitive, tag } from "./der/tag.ts";
+import { type DerValue, encodeDer, sequence } from "./der/der-writer.ts";
+import { tag } from "./der/tag.ts";
 import { commonNameOnly, emptyName } from "./distinguished-name.ts";
 import { X509Error } from "./errors.ts";
 import { purposeId } from "./extended-key-usage.ts";
@@ -96,12 +97,6 @@ function leafExtensions(template: SvidTemplate, issuerKeyIdentifier: Uint8Array 
     return [keyUsage, purposes, notACa, names];
   }
   return [keyUsage, purposes, notACa, authorityKeyIdentifier(issuerKeyIdentifier), names];
-}
-
-/** Names the issuer's key only, as RFC 5280 section 4.2.1.1 recommends. */
-export function authorityKeyIdentifier(keyIdentifier: Uint8Array): DerValue {
-  const value = sequence(derNode(contextPrimitive(0), [keyIdentifier]));
-  return extension(extensionId.authorityKeyIdentifier, { critical: false }, value);
 }
 
 function subjectOf(commonName: string): DerValue {
