@@ -1,10 +1,10 @@
-import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { constants, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { FakeClock } from "@signet/runtime/testing";
 import { SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import { algorithmsOf, type JwtAlgorithm, jwtAlgorithms, schemeOf } from "./algorithms.ts";
 import { decodeJwtUnverified } from "./decode-jwt.ts";
-import type { JwksSource } from "./issuer.ts";
+import type { JwksSource, KeyLookup } from "./issuer.ts";
 import type { SigningAlgorithm } from "./sign-jwt.ts";
 import { fakeJwksSource, testIssuer, testSigningKey } from "./testing.ts";
 import { createVerificationKey } from "./verification-key.ts";
@@ -64,6 +64,28 @@ describe("algorithms", () => {
   it.each<SigningAlgorithm>(["RS256", "ES256", "EdDSA"])("verifies what testIssuer signs with %s", async (alg) => {
     const issuer = testIssuer({ issuer: "https://other.example", alg, clock });
     expect(await checkerOf(issuer.keys)(issuer.sign())).toBe("verified");
+  });
+
+  it("refuse an RSA-PSS salt of another length than the digest's", async () => {
+    const key = testSigningKey("RS256", "algorithms");
+    const input = [{ alg: "PS256", kid: "rsa" }, decodeJwtUnverified(trusted.sign()).claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+      .join(".");
+    const signedWith = (saltLength: number): string =>
+      sign("sha256", Buffer.from(input), { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength }).toString(
+        "base64url",
+      );
+    expect(await check(`${input}.${signedWith(32)}`)).toBe("verified");
+    expect(await check(`${input}.${signedWith(20)}`)).toBe("signature-invalid");
+  });
+
+  it("are checked once more on the keys that a source finds", async () => {
+    const unfit = createVerificationKey({ key: trusted.publicKey, kid: "test", alg: "ES256" });
+    const keys = {
+      ...trusted.keys,
+      find: async (): Promise<KeyLookup> => ({ kind: "found", keys: [{ ...unfit, algorithms: new Set() }] }),
+    };
+    expect(await checkerOf(keys)(trusted.sign())).toBe("signature-invalid");
   });
 
   it("fit one kind of key each", () => {

@@ -96,6 +96,21 @@ describe("fetchJwks from a real server", () => {
     expect(await codeOf({ issuer })).toBe("test");
   });
 
+  it.each([
+    ["http://127.0.0.1/jwks", false, true],
+    ["http://127.0.0.1/jwks", true, false],
+    ["https://127.0.0.1/jwks", false, false],
+  ])("from %s (http elsewhere allowed: %s) keeps to this machine: %s", async (jwksUri, allowHttp, onlyLoopback) => {
+    const seen: boolean[] = [];
+    const get: typeof httpGet = async (request) => {
+      seen.push(request.onlyLoopback);
+      return { status: 200, body: Buffer.from(jwks) };
+    };
+    const location = { issuer: "anything", jwksUri, allowHttp };
+    await fetchJwks(location, { clock: new FakeClock(), get }, new AbortController().signal);
+    expect(seen).toEqual([onlyLoopback]);
+  });
+
   it("is not led from https to http", async () => {
     const get: typeof httpGet = async () => {
       const document = { issuer: "https://issuer.example", jwks_uri: "http://127.0.0.1/jwks" };

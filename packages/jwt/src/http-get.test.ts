@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
 import { JwtError } from "./errors.ts";
-import { guardedLookup, type HttpGetRequest, httpGet, type Resolve } from "./http-get.ts";
+import { guardedLookup, type HttpGetRequest, httpGet, httpGetWith, type Resolve } from "./http-get.ts";
 
 const signal = new AbortController().signal;
 const servers: Server[] = [];
@@ -123,6 +123,25 @@ describe("httpGet", () => {
 
   it("keeps to this machine when told to", async () => {
     expect(await codeOf(get(new URL("http://192.0.2.1/")))).toBe("address-refused");
+  });
+});
+
+describe("httpGet by name", () => {
+  const resolveTo =
+    (address: string): Resolve =>
+    (_, __, callback) =>
+      callback(null, [{ address, family: 4 }]);
+
+  it("connects to what the name resolves to", async () => {
+    const { port } = await serve((_, response) => response.end("{}"));
+    const url = new URL(`http://issuer.example:${port}/`);
+    const { status } = await httpGetWith(resolveTo("127.0.0.1"), { url, maxBytes: 10, onlyLoopback: true }, signal);
+    expect(status).toBe(200);
+  });
+
+  it.each(["169.254.169.254", "192.0.2.1"])("never connects to %s, whatever the name", async (address) => {
+    const request = { url: new URL("http://issuer.example/"), maxBytes: 10, onlyLoopback: true };
+    expect(await codeOf(httpGetWith(resolveTo(address), request, signal))).toBe("address-refused");
   });
 });
 

@@ -37,13 +37,20 @@ export type HttpGet = (request: HttpGetRequest, signal: AbortSignal) => Promise<
  * const { status } = await httpGet({ url, maxBytes: 262144, onlyLoopback: false }, AbortSignal.timeout(5000));
  * ```
  */
-export const httpGet: HttpGet = async (request, signal) => {
+export const httpGet: HttpGet = (request, signal) => httpGetWith(lookup, request, signal);
+
+/** `httpGet` with another resolver, for tests. */
+export async function httpGetWith(
+  resolve: Resolve,
+  request: HttpGetRequest,
+  signal: AbortSignal,
+): Promise<HttpGetResponse> {
   try {
     // Node asks no resolver about an address.
     const host = hostOf(request.url);
     const refusal = isIP(host) === 0 ? undefined : checkAddresses(host, [{ address: host }], request.onlyLoopback);
     if (refusal !== undefined) throw refusal;
-    const response = await send(request, signal);
+    const response = await send(request, guardedLookup(request, resolve), signal);
     return { status: response.statusCode ?? 0, body: await readBody(response, request.maxBytes) };
   } catch (error) {
     signal.throwIfAborted();
@@ -51,20 +58,20 @@ export const httpGet: HttpGet = async (request, signal) => {
     const message = `cannot fetch ${describeUrl(request.url)}: ${errorMessage(error)}`;
     throw new JwtError("fetch-failed", message, { cause: error });
   }
-};
+}
 
 /** A URL as it may stand in a message: without its query, which may hold a secret. */
 export function describeUrl(url: URL): string {
   return quote(`${url.origin}${url.pathname}`);
 }
 
-function send(request: HttpGetRequest, signal: AbortSignal): Promise<IncomingMessage> {
+function send(request: HttpGetRequest, guarded: LookupFunction, signal: AbortSignal): Promise<IncomingMessage> {
   const { url, caPem } = request;
   const options: RequestOptions = {
     method: "GET",
     headers: { accept: "application/json", "accept-encoding": "identity", "user-agent": "signet" },
     agent: false,
-    lookup: guardedLookup(request),
+    lookup: guarded,
     signal,
     // Said aloud so that NODE_TLS_REJECT_UNAUTHORIZED cannot unsay it.
     rejectUnauthorized: true,
@@ -101,10 +108,7 @@ export type Resolve = (
 ) => void;
 
 /** Resolves a name as Node does, and fails when any of its addresses is refused. */
-export function guardedLookup(
-  request: Pick<HttpGetRequest, "onlyLoopback">,
-  resolve: Resolve = lookup,
-): LookupFunction {
+export function guardedLookup(request: Pick<HttpGetRequest, "onlyLoopback">, resolve: Resolve): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, "", 0);

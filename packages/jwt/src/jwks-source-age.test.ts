@@ -13,26 +13,30 @@ function setUp(options: Partial<JwksSourceOptions> = {}): FakeIssuerSetup & { re
 }
 
 describe("last known good keys", () => {
-  it.each<[string, string | Buffer | number | Error]>([
-    ["an HTTP error", 500],
-    ["no content", 204],
-    ["not found", 404],
-    ["a redirect", 302],
-    ["a network error", new JwtError("fetch-failed", "connection reset")],
-    ["garbage", "<html>login</html>"],
-    ["an empty body", ""],
-    ["an empty key set", '{"keys":[]}'],
-    ["a key set without a usable key", '{"keys":[{"kty":"oct","k":"c2VjcmV0","kid":"k1"}]}'],
-    ["broken UTF-8", Buffer.from(`${jwksOf("k2").slice(0, -1)},"x":"\u00e9"}`, "latin1")],
-    ["more than 256 KiB", `{"keys":[],"x":"${"a".repeat(262_144)}"}`],
-  ])("survive %s", async (_, answer) => {
+  it.each<[string, string | Buffer | number | Error, string]>([
+    ["an HTTP error", 500, "http-status"],
+    ["no content", 204, "http-status"],
+    ["not found", 404, "http-status"],
+    ["a redirect", 302, "redirect-refused"],
+    ["a network error", new JwtError("fetch-failed", "connection reset"), "fetch-failed"],
+    ["garbage", "<html>login</html>", "jwks-malformed"],
+    ["an empty body", "", "jwks-malformed"],
+    ["an empty key set", '{"keys":[]}', "jwks-without-usable-keys"],
+    [
+      "a key set without a usable key",
+      '{"keys":[{"kty":"oct","k":"c2VjcmV0","kid":"k1"}]}',
+      "jwks-without-usable-keys",
+    ],
+    ["broken UTF-8", Buffer.from(`${jwksOf("k2").slice(0, -1)},"x":"\u00e9"}`, "latin1"), "fetch-failed"],
+    ["more than 256 KiB", `{"keys":[],"x":"${"a".repeat(262_144)}"}`, "response-too-large"],
+  ])("survive %s", async (_, answer, code) => {
     const { clock, fake, codeOf, source, failures } = setUp();
     await codeOf("k1");
     fake.answer = answer;
     await clock.advance(hour);
     await codeOf("unknown");
     expect(fake.requests).toHaveLength(2);
-    expect(failures).toHaveLength(1);
+    expect(failures).toEqual([expect.objectContaining({ code })]);
     expect(await codeOf("k1")).toBe("found");
     expect(source.status()).toEqual({
       keyCount: 1,

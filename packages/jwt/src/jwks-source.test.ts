@@ -86,6 +86,24 @@ describe("createJwksSource on demand", () => {
     expect(fake.requests).toHaveLength(2);
   });
 
+  it("joins a fetch under way for an unknown key id, also when the cap is spent", async () => {
+    const { clock, fake, source, codeOf } = setUp();
+    await codeOf("k1");
+    expect(await codeOf("k2")).toBe("key-not-found");
+    const gate = Promise.withResolvers<void>();
+    fake.gate = gate.promise;
+    fake.answer = jwksOf("k2");
+    const stop = new AbortController();
+    const task = source.task.run(stop.signal);
+    const code = codeOf("k2");
+    await clock.untilSleepers(1);
+    gate.resolve();
+    expect(await code).toBe("found");
+    expect(fake.requests).toHaveLength(3);
+    stop.abort();
+    await task;
+  });
+
   it("does not fetch for a key that is there and does not fit", async () => {
     const { fake, source, codeOf } = setUp();
     await codeOf("k1");
