@@ -34,7 +34,17 @@ export function createBackoff(
   random: Random,
 ): Backoff {
   const { initialMs, maxMs, factor = 2, minMs = 0 } = options;
-  if (!(initialMs > 0 && initialMs <= maxMs && minMs >= 0 && minMs <= maxMs && factor >= 1 && maxMs < Infinity)) {
+  if (
+    !(
+      initialMs > 0 &&
+      initialMs <= maxMs &&
+      minMs >= 0 &&
+      minMs <= maxMs &&
+      factor >= 1 &&
+      factor < Infinity &&
+      maxMs < Infinity
+    )
+  ) {
     throw new RuntimeError(
       "argument-invalid",
       `backoff of initial ${initialMs}ms, maximum ${maxMs}ms, minimum ${minMs}ms and factor ${factor} contradicts itself`,

@@ -31,7 +31,7 @@ export const systemClock: Clock = {
   sleep,
 };
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   if (Number.isNaN(ms)) throw new RuntimeError("argument-invalid", "cannot sleep NaN milliseconds");
   const endsAt = performance.now() + ms;
   return new Promise((resolve, reject) => {

@@ -5,9 +5,9 @@ import { RuntimeError } from "./errors.ts";
 /**
  * The result of `work`, if it comes within `ms` milliseconds.
  *
- * The signal given to `work` aborts on the deadline and with `signal`. Work that does not listen is not waited for: the promise
- * rejects at once, and what the work does later is ignored. `what` names the work in the message. Rejects with `signal.reason`
- * on abort.
+ * The signal given to `work` aborts on the deadline and with `signal`, for as long as the work lasts. Work that does not listen is
+ * not waited for: the promise rejects at once, and what the work does later is ignored. `what` names the work in the message.
+ * Rejects with `signal.reason` on abort.
  * @throws RuntimeError `deadline-exceeded`
  * @example
  * ```ts
@@ -24,20 +24,27 @@ export async function withDeadline<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const { clock, ms, what } = options;
-  const finished = new AbortController();
-  const expired = new AbortController();
-  const timerSignal = AbortSignal.any([signal, finished.signal]);
+  const timer = new AbortController();
+  // Not AbortSignal.any: a listener that the work forgets would keep such a signal alive as long as `signal`.
+  const working = new AbortController();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    working.abort(signal.reason);
+    aborted.reject(signal.reason);
+  };
+  signal.addEventListener("abort", abort, { once: true });
 
   async function expire(): Promise<never> {
-    await clock.sleep(ms, timerSignal);
+    await clock.sleep(ms, timer.signal);
     const error = new RuntimeError("deadline-exceeded", `${what} took longer than ${formatDuration(ms)}`);
-    expired.abort(error);
+    working.abort(error);
     throw error;
   }
 
   try {
-    return await Promise.race([work(AbortSignal.any([signal, expired.signal])), expire()]);
+    return await Promise.race([work(working.signal), expire(), aborted.promise]);
   } finally {
-    finished.abort();
+    signal.removeEventListener("abort", abort);
+    timer.abort();
   }
 }
