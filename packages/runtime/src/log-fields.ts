@@ -5,25 +5,40 @@ export type LogFields = Readonly<Record<string, unknown>>;
 
 const reservedNames = new Set(["level", "time", "scope", "msg"]);
 const maxTextLength = 4096;
-const maxCauses = 8;
+// Also what ends a circle.
+const maxDepth = 8;
 
 /** The fields as they are written: errors described, long text cut, bytes counted, reserved names moved out of the way. */
 export function describeFields(fields: LogFields, options: { readonly stacks: boolean }): Record<string, unknown> {
   const described: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    described[reservedNames.has(name) ? `field_${name}` : name] = describeValue(value, options);
+    described[reservedNames.has(name) ? `field_${name}` : name] = describeValue(value, {
+      stacks: options.stacks,
+      depth: 0,
+    });
   }
   return described;
 }
 
-function describeValue(value: unknown, options: { readonly stacks: boolean }): unknown {
+type Options = { readonly stacks: boolean; readonly depth: number };
+
+function describeValue(value: unknown, options: Options): unknown {
   if (typeof value === "string") return cut(value);
   if (typeof value === "bigint") return value.toString();
-  if (value instanceof Error) return describeError(value, { ...options, depth: 0 });
+  if (value instanceof Error) return describeError(value, options);
   // Bytes are keys, tokens or certificates; none of them belongs in a log.
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
-  if (Array.isArray(value)) return value.map((item) => describeValue(item, options));
-  return value;
+  if (!Array.isArray(value) && !isPlainObject(value)) return value;
+  if (options.depth >= maxDepth) return "...";
+  const inner = { ...options, depth: options.depth + 1 };
+  if (Array.isArray(value)) return value.map((item) => describeValue(item, inner));
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, describeValue(item, inner)]));
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 type ErrorFields = {
@@ -31,29 +46,23 @@ type ErrorFields = {
   readonly code?: string;
   readonly message: string;
   readonly stack?: string;
-  readonly errors?: readonly unknown[];
+  readonly errors?: unknown;
   readonly cause?: unknown;
 };
 
-function describeError(error: Error, options: { readonly stacks: boolean; readonly depth: number }): ErrorFields {
-  const { stacks, depth } = options;
-  const next = { stacks, depth: depth + 1 };
+function describeError(error: Error, options: Options): ErrorFields | string {
+  if (options.depth >= maxDepth) return "...";
+  const { stacks } = options;
+  const inner = { ...options, depth: options.depth + 1 };
   const code = errorCode(error);
-  const deeper = depth + 1 < maxCauses;
   return {
     name: error.name,
     ...(code === undefined ? {} : { code }),
     message: cut(error.message),
     ...(stacks && error.stack !== undefined ? { stack: cut(error.stack) } : {}),
-    ...(deeper && error instanceof AggregateError
-      ? { errors: error.errors.slice(0, maxCauses).map((inner) => describeCause(inner, next)) }
-      : {}),
-    ...(deeper && error.cause !== undefined ? { cause: describeCause(error.cause, next) } : {}),
+    ...(error instanceof AggregateError ? { errors: describeValue(error.errors.slice(0, maxDepth), inner) } : {}),
+    ...(error.cause === undefined ? {} : { cause: describeValue(error.cause, inner) }),
   };
-}
-
-function describeCause(cause: unknown, options: { readonly stacks: boolean; readonly depth: number }): unknown {
-  return cause instanceof Error ? describeError(cause, options) : describeValue(cause, options);
 }
 
 function cut(text: string): string {
