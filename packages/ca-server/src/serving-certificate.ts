@@ -35,6 +35,8 @@ export type ServingCertificateDependencies = {
 
 /** Istiod's lives for ten years and is never renewed on time; a day is as long as a workload's. */
 const ttlMs = 24 * 3_600_000;
+/** Half of a lifetime that is nearly over is no pause at all. */
+const leastPauseMs = 5_000;
 const retry = { initialMs: 1_000, maxMs: 60_000, minMs: 500 };
 
 /**
@@ -105,11 +107,12 @@ async function untilDue(
   { signingCa, clock }: ServingCertificateDependencies,
   signal: AbortSignal,
 ): Promise<void> {
+  const due = new Date(Math.max(renewAt.getTime(), clock.now().getTime() + leastPauseMs));
   const settled = new AbortController();
   const either = AbortSignal.any([signal, settled.signal]);
   try {
     await Promise.race([
-      sleepUntil(clock, renewAt, {}, either),
+      sleepUntil(clock, due, {}, either),
       untilOtherRoots(signingCa.trustBundle, trustBundle, either),
     ]);
   } finally {

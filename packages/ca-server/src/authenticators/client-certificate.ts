@@ -1,12 +1,9 @@
 import type { AuthenticationReason, AuthenticationResult, Authenticator } from "@signet/ca";
 import type { Clock, Source } from "@signet/runtime";
 import type { TrustDomain } from "@signet/spiffe";
-import { type CertificateChain, parseCertificate, type TrustBundle, verifySvid } from "@signet/x509";
+import { type CertificateChain, maxChainLength, parseCertificate, type TrustBundle, verifySvid } from "@signet/x509";
 
 type SvidRejection = Extract<ReturnType<typeof verifySvid>, { kind: "rejected" }>;
-
-/** The leaf and what an operator may reasonably put between it and a root; TLS itself allows far more. */
-const maxChainLength = 10;
 
 /**
  * Knows callers by their X509-SVID: the one SPIFFE ID of the certificate they hold now is the one they get again.
@@ -24,6 +21,10 @@ export function createClientCertificateAuthenticator(
       if (presented === undefined || presented.length === 0) return { kind: "not-applicable" };
       const trustBundle = options.trustBundle.current();
       if (trustBundle === undefined) return { kind: "unavailable", reason: "trust-bundle-unavailable" };
+      // Before parsing: TLS lets a client send a hundred kilobytes of certificates.
+      if (presented.length > maxChainLength) {
+        return rejected("certificate-untrusted", `chain of ${presented.length} certificates exceeds ${maxChainLength}`);
+      }
       const chain = parseChain(presented);
       if (chain === undefined) return rejected("certificate-malformed", "a certificate of the chain cannot be read");
       const result = verifySvid({
@@ -43,7 +44,7 @@ function rejected(reason: AuthenticationReason, detail: string): AuthenticationR
 }
 
 function parseChain(presented: readonly Uint8Array[]): CertificateChain | undefined {
-  const [leaf, ...rest] = presented.slice(0, maxChainLength);
+  const [leaf, ...rest] = presented;
   if (leaf === undefined) return undefined;
   try {
     return [parseCertificate(leaf), ...rest.map((der) => parseCertificate(der))];

@@ -1,0 +1,113 @@
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readCacertsDirectory } from "./cacerts-directory.ts";
+import { CaServerError } from "./errors.ts";
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "signet-cacerts-"));
+});
+
+afterEach(async () => {
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function fill(...names: string[]): Promise<void> {
+  for (const name of names) await writeFile(join(directory, name), `text of ${name}`, { mode: 0o600 });
+}
+
+async function failure(): Promise<CaServerError> {
+  try {
+    await readCacertsDirectory(directory);
+  } catch (error) {
+    if (error instanceof CaServerError) return error;
+    throw error;
+  }
+  throw new Error("the directory was accepted");
+}
+
+const istio = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"];
+const tls = ["tls.crt", "tls.key", "ca.crt"];
+
+describe("readCacertsDirectory", () => {
+  it.each<[string, string[]]>([
+    ["an empty directory", []],
+    ["unrelated files", ["lost+found", "README"]],
+    ["a CRL alone", ["ca-crl.pem"]],
+  ])("finds no CA in %s", async (_, names) => {
+    await fill(...names);
+    expect(await readCacertsDirectory(directory)).toBeUndefined();
+  });
+
+  it("finds no CA where there is no directory", async () => {
+    expect(await readCacertsDirectory(join(directory, "missing"))).toBeUndefined();
+  });
+
+  it("reads Istio's layout", async () => {
+    await fill(...istio, "ca-crl.pem");
+    expect(await readCacertsDirectory(directory)).toEqual({
+      files: {
+        certificatePem: "text of ca-cert.pem",
+        privateKeyPem: "text of ca-key.pem",
+        chainPem: "text of cert-chain.pem",
+        rootPem: "text of root-cert.pem",
+      },
+      keyPath: join(directory, "ca-key.pem"),
+      keyExposed: false,
+    });
+  });
+
+  it("reads the layout of a TLS Secret, which wins, as in istiod", async () => {
+    await fill(...tls, ...istio);
+    expect((await readCacertsDirectory(directory))?.files).toEqual({
+      certificatePem: "text of tls.crt",
+      privateKeyPem: "text of tls.key",
+      chainPem: "text of tls.crt\ntext of ca.crt",
+      rootPem: "text of ca.crt",
+    });
+  });
+
+  it("reads through the symbolic links of a mounted Secret", async () => {
+    const data = join(directory, "..2026_11_01");
+    await mkdir(data);
+    for (const name of istio) await writeFile(join(data, name), name);
+    await symlink("..2026_11_01", join(directory, "..data"));
+    for (const name of istio) await symlink(join("..data", name), join(directory, name));
+    expect((await readCacertsDirectory(directory))?.files.rootPem).toBe("root-cert.pem");
+  });
+
+  it.each(istio)("says that %s is missing", async (missing) => {
+    await fill(...istio.filter((name) => name !== missing));
+    const error = await failure();
+    expect(error.code).toBe("cacerts-incomplete");
+    expect(error.message).toContain(`${missing} missing`);
+  });
+
+  it.each(tls)("says that %s of a TLS Secret is missing", async (missing) => {
+    await fill(...tls.filter((name) => name !== missing));
+    const error = await failure();
+    expect(error.code).toBe("cacerts-incomplete");
+    expect(error.message).toContain(`${missing} missing`);
+  });
+
+  it("refuses a directory that is a file", async () => {
+    directory = join(directory, "file");
+    await writeFile(directory, "");
+    expect((await failure()).code).toBe("cacerts-unreadable");
+  });
+
+  it("refuses a file without end", async () => {
+    await fill(...istio);
+    await writeFile(join(directory, "root-cert.pem"), Buffer.alloc(1024 * 1024 + 1));
+    expect((await failure()).code).toBe("cacerts-unreadable");
+  });
+
+  it("tells when others may read the key", async () => {
+    await fill(...istio);
+    await chmod(join(directory, "ca-key.pem"), 0o644);
+    expect((await readCacertsDirectory(directory))?.keyExposed).toBe(true);
+  });
+});
