@@ -16,7 +16,22 @@ export type X509ErrorCode =
   | "issuer-unsuitable"
   | "serial-number-invalid";
 
-/** The one error class of this package; `code` is closed, `message` is for people. */
+/**
+ * The one error class of this package; `code` is closed, `message` is for people.
+ * @example
+ * ```ts
+ * import { parseCsr, X509Error, type X509ErrorCode } from "@signet/x509";
+ * export function refusal(pem: string): X509ErrorCode | undefined {
+ *   try {
+ *     parseCsr(pem);
+ *   } catch (error) {
+ *     if (error instanceof X509Error) return error.code;
+ *     throw error;
+ *   }
+ *   return undefined;
+ * }
+ * ```
+ */
 export class X509Error extends Error {
   override readonly name = "X509Error";
   readonly code: X509ErrorCode;

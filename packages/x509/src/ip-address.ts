@@ -38,7 +38,7 @@ function parseIpv6(text: string): number[] | undefined {
   if (halves.length > 2 || text.length > 45) {
     return undefined;
   }
-  const [head, tail] = halves.map((half) => (half === "" ? [] : half.split(":").flatMap(groupOctets)));
+  const [head, tail] = halves.map((half, index) => halfOctets(half, { mayEndInIpv4: index === halves.length - 1 }));
   const octets = [...(head ?? []), ...(tail ?? [])];
   if (octets.includes(Number.NaN) || (tail === undefined ? octets.length !== 16 : octets.length > 14)) {
     return undefined;
@@ -46,12 +46,16 @@ function parseIpv6(text: string): number[] | undefined {
   return [...(head ?? []), ...Array<number>(16 - octets.length).fill(0), ...(tail ?? [])];
 }
 
-function groupOctets(group: string, index: number, groups: readonly string[]): number[] {
-  if (index === groups.length - 1 && group.includes(".")) {
-    return parseIpv4(group) ?? [Number.NaN];
-  }
-  const value = /^[0-9a-fA-F]{1,4}$/.test(group) ? Number.parseInt(group, 16) : Number.NaN;
-  return [value >>> 8, value & 0xff].map((octet) => (Number.isNaN(value) ? Number.NaN : octet));
+/** Octets of the groups on one side of "::"; NaN stands for a group that is none. */
+function halfOctets(half: string, options: { mayEndInIpv4: boolean }): number[] {
+  const groups = half === "" ? [] : half.split(":");
+  return groups.flatMap((group, index) => {
+    if (options.mayEndInIpv4 && index === groups.length - 1 && group.includes(".")) {
+      return parseIpv4(group) ?? [Number.NaN];
+    }
+    const value = Number.parseInt(group, 16);
+    return /^[0-9a-fA-F]{1,4}$/.test(group) ? [value >>> 8, value & 0xff] : [Number.NaN];
+  });
 }
 
 function isMapped(octets: readonly number[]): boolean {

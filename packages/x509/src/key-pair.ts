@@ -16,6 +16,13 @@ export interface KeyPair {
   readonly info: PublicKeyInfo;
 }
 
+/** What the labels of private keys promise. */
+const forms = new Map<string, { readonly type: "sec1" | "pkcs1" | "pkcs8"; readonly keyType?: "ec" | "rsa" }>([
+  ["EC PRIVATE KEY", { type: "sec1", keyType: "ec" }],
+  ["RSA PRIVATE KEY", { type: "pkcs1", keyType: "rsa" }],
+  ["PRIVATE KEY", { type: "pkcs8" }],
+]);
+
 /** Longest private key text, in characters: an RSA key of 8192 bits takes a tenth of it. */
 const maxPrivateKeyCharacters = 65536;
 
@@ -114,19 +121,23 @@ function importPrivateKey(pem: string): KeyObject {
     throw new X509Error("private-key-malformed", `private key text exceeds ${maxPrivateKeyCharacters} characters`);
   }
   const { label, der } = firstBlock(pem);
-  const type = label === "EC PRIVATE KEY" ? "sec1" : label === "RSA PRIVATE KEY" ? "pkcs1" : "pkcs8";
+  const form = forms.get(label);
   try {
-    return createPrivateKey({ key: Buffer.from(der), format: "der", type });
+    const key = createPrivateKey({ key: Buffer.from(der), format: "der", type: form?.type ?? "pkcs8" });
+    // OpenSSL reads any form of key, whichever it was told.
+    if (form?.keyType === undefined || form.keyType === key.asymmetricKeyType) {
+      return key;
+    }
   } catch {
     // The cause is left out: errors about keys may quote them.
-    throw new X509Error("private-key-malformed", `PEM block "${label}" is not a private key`);
   }
+  throw new X509Error("private-key-malformed", `PEM block "${label}" does not hold such a key`);
 }
 
 function firstBlock(pem: string): { label: string; der: Uint8Array } {
   try {
     const block = nextPemBlock(pem, 0);
-    if (block !== undefined && ["EC PRIVATE KEY", "RSA PRIVATE KEY", "PRIVATE KEY"].includes(block.label)) {
+    if (block !== undefined && forms.has(block.label)) {
       return block;
     }
     const found = block === undefined ? "no PEM block" : `PEM block "${block.label}"`;
