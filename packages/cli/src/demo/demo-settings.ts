@@ -1,0 +1,18 @@
+import { type Setting, type SettingsOf, setting } from "@signet/runtime";
+
+/** What `npm run demo --` can be told. */
+export const demoSettings: { readonly json: Setting<boolean>; readonly keep: Setting<boolean> } = {
+  json: setting.bool({
+    flag: "json",
+    default: false,
+    description: "print one JSON object when all is done, and nothing else on standard output",
+  }),
+  keep: setting.bool({
+    flag: "keep",
+    default: false,
+    description: "leave everything running when all is done, until Ctrl-C",
+  }),
+};
+
+/** The parsed settings of the demo. */
+export type DemoSettings = SettingsOf<typeof demoSettings>;

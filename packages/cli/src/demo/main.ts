@@ -1,0 +1,40 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
+
+// Two processes, each the watchdog of the other. This one does nothing but wait, so whoever ends it, ends the demo: the
+// other notices that the channel between them closes. The other leads a process group of its own, with the CA server,
+// the agents and the Envoys in it, and this one ends the group whatever becomes of its leader.
+const graceMs = 10_000;
+
+const demo = fork(fileURLToPath(new URL("./demo-process.ts", import.meta.url)), process.argv.slice(2), {
+  detached: true,
+  stdio: ["ignore", "inherit", "inherit", "ipc"],
+});
+
+let stoppedBy: NodeJS.Signals | undefined;
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.on(name, () => {
+    if (stoppedBy !== undefined) {
+      endGroup(demo);
+    }
+    stoppedBy = name;
+    demo.kill("SIGTERM");
+    setTimeout(() => endGroup(demo), graceMs).unref();
+  });
+}
+
+demo.once("exit", (code) => {
+  endGroup(demo);
+  process.exitCode = stoppedBy === undefined ? (code ?? 1) : 128 + constants.signals[stoppedBy];
+});
+
+function endGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) {
+      process.kill(-pid, "SIGKILL");
+    }
+  } catch {
+    // Nobody is left in it.
+  }
+}

@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { playActs } from "./acts.ts";
+import type { DemoSettings } from "./demo-settings.ts";
+import { createReport, type DemoFindings, type DemoReport } from "./report.ts";
+import { createSightings, type Sightings } from "./sightings.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** What the demo runs with. */
+export type DemoOptions = {
+  readonly settings: DemoSettings;
+  /** Empty, private, with a short path. */
+  readonly directory: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly timeline: Timeline;
+  /** Writes one line for people, also with `--json`. */
+  readonly warn: (line: string) => void;
+  /** Seconds since the start. */
+  readonly elapsed: () => number;
+  /** Called once, before anything is stopped. */
+  readonly onReport: (report: DemoReport) => void;
+};
+
+/**
+ * Plays the demo and returns whether all of it was as it must be; everything it started is stopped by then.
+ *
+ * Rejects only when the signal aborts. There is a report also when an act breaks off, with what was found until then.
+ */
+export async function runDemo(options: DemoOptions, signal: AbortSignal): Promise<boolean> {
+  const broken = new AbortController();
+  const either = AbortSignal.any([signal, broken.signal]);
+  const site = { directory: options.directory, onUnexpectedEnd: (error: Error) => broken.abort(error) };
+  const findings = { ...nothingFound, sightings: tellingSightings(options.timeline) };
+  await using stack = new AsyncDisposableStack();
+  const playedOut = await playActs({ ...options, site, findings, stack }, either).then(
+    () => true,
+    (error: unknown) => {
+      signal.throwIfAborted();
+      // When a program of the mesh ended, that is the reason, and not the first thing that failed for want of it.
+      const reason: unknown = either.aborted ? either.reason : error;
+      options.warn(`demo: ${reason instanceof Error ? reason.message : String(reason)}`);
+      return false;
+    },
+  );
+  const report = createReport({ ...findings, playedOut, seconds: options.elapsed() });
+  options.onReport(report);
+  if (options.settings.keep && playedOut) {
+    options.timeline.say(`left running, files in ${options.directory}; Ctrl-C ends it`);
+    await sleep(2 ** 31 - 1, undefined, { signal });
+  }
+  return report.ok;
+}
+
+const nothingFound: Omit<DemoFindings, "sightings" | "playedOut" | "seconds"> = {
+  envoyVersion: undefined,
+  traffic: undefined,
+  strangersRefused: 0,
+};
+
+function tellingSightings(timeline: Timeline): Sightings {
+  return createSightings((owner, { spiffeId, serial }, rotation) => {
+    const what = rotation === 0 ? `shows ${spiffeId}` : `has rotated (${rotation})`;
+    timeline.say(`${owner.padEnd(8)} ${what}, serial ${serial.slice(0, 8)}…`, rotation === 0 ? "plain" : "good");
+  });
+}
