@@ -1,0 +1,201 @@
+import { randomBytes } from "node:crypto";
+import type { GrpcListener } from "@signet/grpc";
+import {
+  type Clock,
+  createServingState,
+  formatHostPort,
+  type HostPort,
+  type Logger,
+  type Random,
+  runGroup,
+  type Source,
+  serveHttp,
+} from "@signet/runtime";
+import { describeName, type TrustBundle } from "@signet/x509";
+import { caEndpointOf } from "./ca-client/ca-endpoint.ts";
+import { type CaClientEvents, createGrpcCaClient } from "./ca-client/grpc-ca-client.ts";
+import { readTokenFile, type TokenFileResult } from "./ca-client/token-file.ts";
+import { agentEvents, logEvent } from "./events.ts";
+import { requestedSpiffeId } from "./identity/requested-spiffe-id.ts";
+import { createWorkloadIdentity, notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
+import { createAgentMetrics } from "./metrics.ts";
+import { reportIdentity } from "./report-identity.ts";
+import { reportSds } from "./report-sds.ts";
+import { serveSds } from "./sds/sds-server.ts";
+import { createSecretPublisher } from "./sds/secret-publisher.ts";
+import { prepareSocketDirectory } from "./sds/socket-directory.ts";
+import { type AgentSettings, sdsSocketPath, workloadKeyType } from "./settings.ts";
+import { statusRoutes } from "./status.ts";
+
+/** What the agent needs from the process it runs in. */
+export type AgentDependencies = { readonly clock: Clock; readonly random: Random; readonly logger: Logger };
+
+/** An agent that runs. */
+export interface RunningAgent {
+  readonly statusAddress: HostPort;
+  readonly socketPath: string;
+  readonly identity: Source<WorkloadIdentity>;
+  /** Settles when the agent has ended: resolves after `stop`, rejects when it failed by itself. */
+  readonly ended: Promise<void>;
+  /** Ends in order: not ready, SDS streams, rotation, connection to the CA, status port. Later calls join the first. */
+  stop(): Promise<void>;
+}
+
+const drainGraceMs = 2_000;
+const caDeadlineMs = 10_000;
+
+/**
+ * Starts the agent: SDS and status are served when it resolves, the first SVID may come later.
+ * @throws AgentError `socket-directory-unusable`, GrpcError or RuntimeError when a socket cannot be served
+ * @example
+ * ```ts
+ * import { parseAgentSettings, startAgent } from "@signet/agent";
+ * import { createLogger, systemClock } from "@signet/runtime";
+ * const result = parseAgentSettings(["--ca-addr", "localhost:15012", "--ca-root-ca", "root-cert.pem"], {});
+ * if (result.kind === "settings") {
+ *   const logger = createLogger({ name: "agent", level: "info" });
+ *   const agent = await startAgent(result.settings, { clock: systemClock, random: Math.random, logger });
+ *   await agent.stop();
+ * }
+ * ```
+ */
+export async function startAgent(settings: AgentSettings, dependencies: AgentDependencies): Promise<RunningAgent> {
+  const { logger } = dependencies;
+  const parts = composeAgent(settings, dependencies);
+  const { state, socketPath, workload, publisher, caClient } = parts;
+
+  const sds = await listenSds(parts, settings, logger);
+  const status = await serveHttp({ ...settings.statusListen, routes: statusRoutes(parts), logger }).catch(
+    async (error: unknown) => {
+      await sds.drain(0);
+      throw error;
+    },
+  );
+  const running = new AbortController();
+  const ended = runGroup([workload.task, publisher.task], running.signal);
+  ended.catch(() => undefined);
+  state.set("serving");
+  reportStart({ socketPath, statusAddress: status.address }, settings, logger);
+
+  async function shutDown(): Promise<void> {
+    logEvent(logger, agentEvents.agentStopping, {});
+    state.set("draining");
+    await sds.drain(drainGraceMs);
+    running.abort();
+    await ended.catch(() => undefined);
+    caClient.close();
+    await status.close();
+    logEvent(logger, agentEvents.agentStopped, {});
+  }
+
+  let stopped: Promise<void> | undefined;
+  return {
+    statusAddress: status.address,
+    socketPath,
+    identity: workload.identity,
+    ended,
+    stop() {
+      stopped ??= shutDown();
+      return stopped;
+    },
+  };
+}
+
+type AgentParts = ReturnType<typeof composeAgent>;
+
+/** Everything the agent is made of, wired and not yet running. */
+function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentDependencies) {
+  const startedAt = clock.now();
+  const processId = randomBytes(4).toString("hex");
+  const token = (): Promise<TokenFileResult> => readTokenFile(settings.tokenFile);
+  const endpoint = caEndpointOf(settings);
+
+  const metrics = createAgentMetrics(() => secondsToExpiry(workload.identity.current(), clock));
+  const identityReport = reportIdentity(metrics, { logger, clock, startedAt });
+  const caClient = createGrpcCaClient(
+    { ...settings, endpoint, token, headers: settings.caHeaders, deadlineMs: caDeadlineMs },
+    reportCaClient(settings, logger),
+  );
+  const workload = createWorkloadIdentity(
+    {
+      keyType: workloadKeyType(settings),
+      ttlSeconds: Math.floor(settings.ttlMs / 1000),
+      rotation: { graceRatio: settings.graceRatio, graceRatioJitter: settings.graceRatioJitter },
+    },
+    {
+      caClient,
+      requestedSpiffeId: async () => requestedSpiffeId(settings, await token()),
+      events: identityReport,
+      clock,
+      random,
+    },
+  );
+  const publisher = createSecretPublisher({
+    identity: workload.identity,
+    versionPrefix: `${startedAt.toISOString()}/${processId}`,
+    keyFormat: settings.pkcs8Key ? "pkcs8" : "traditional",
+    onBundleChange: (bundle) => reportBundle(bundle, logger),
+  });
+  return {
+    state: createServingState(),
+    socketPath: sdsSocketPath(settings),
+    processId,
+    identity: workload.identity,
+    lastFailure: identityReport.lastFailure,
+    clock,
+    metrics,
+    caClient,
+    workload,
+    publisher,
+  };
+}
+
+async function listenSds(parts: AgentParts, settings: AgentSettings, logger: Logger): Promise<GrpcListener> {
+  const { socketPath, processId, publisher, metrics } = parts;
+  const socketMode = Number.parseInt(settings.sdsSocketMode, 8);
+  const shared = await prepareSocketDirectory(socketPath, socketMode);
+  if (shared !== undefined) logEvent(logger, agentEvents.socketDirectoryShared, shared);
+  let streams = 0;
+  const newStreamId = (): string => {
+    streams += 1;
+    return `${processId}-${streams}`;
+  };
+  const { snapshots } = publisher;
+  return serveSds({ socketPath, socketMode, snapshots, newStreamId }, reportSds(metrics, logger));
+}
+
+function secondsToExpiry(identity: WorkloadIdentity | undefined, clock: Clock): number | undefined {
+  return identity === undefined ? undefined : (notAfterOf(identity).getTime() - clock.now().getTime()) / 1000;
+}
+
+function reportStart(
+  addresses: { readonly socketPath: string; readonly statusAddress: HostPort },
+  settings: AgentSettings,
+  logger: Logger,
+): void {
+  const { plaintext, address } = caEndpointOf(settings);
+  const caAddress = formatHostPort(address);
+  logEvent(logger, agentEvents.agentStarted, {
+    caAddress,
+    socket: addresses.socketPath,
+    statusAddress: formatHostPort(addresses.statusAddress),
+    requestedTtlSeconds: Math.floor(settings.ttlMs / 1000),
+  });
+  if (plaintext) logEvent(logger, agentEvents.plaintextCa, { caAddress });
+}
+
+function reportCaClient(settings: AgentSettings, logger: Logger): CaClientEvents {
+  const { tokenFile } = settings;
+  const caAddress = formatHostPort(settings.caAddress);
+  return {
+    tokenUnavailable: ({ reason }) => logEvent(logger, agentEvents.tokenUnavailable, { tokenFile, reason }),
+    connecting: ({ serverName }) => logEvent(logger, agentEvents.caConnectionOpened, { caAddress, serverName }),
+  };
+}
+
+function reportBundle(bundle: TrustBundle, logger: Logger): void {
+  const subjects = bundle.authorities.map(({ subject }) => describeName(subject));
+  logEvent(logger, agentEvents.trustBundleChanged, { authorities: subjects.length, subjects });
+  const { skipped } = bundle;
+  if (skipped.length > 0) logEvent(logger, agentEvents.trustBundleSkipped, { skipped });
+}

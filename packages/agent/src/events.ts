@@ -1,0 +1,99 @@
+import type { Logger } from "@signet/runtime";
+
+/** One row of the Agent section of docs/events.md: a constant message, its level and the facts it carries. */
+export type AgentEvent = {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: readonly string[];
+};
+
+/** Every event that the agent logs; a test compares this table with docs/events.md. */
+export const agentEvents = {
+  agentStarted: {
+    level: "info",
+    message: "agent started",
+    fields: ["caAddress", "socket", "statusAddress", "requestedTtlSeconds"],
+  },
+  agentStopping: { level: "info", message: "agent stopping", fields: [] },
+  agentStopped: { level: "info", message: "agent stopped", fields: [] },
+  agentFailed: { level: "error", message: "agent failed", fields: ["error"] },
+  plaintextCa: { level: "warn", message: "the token is sent to the CA in plain text", fields: ["caAddress"] },
+  tokenUnavailable: {
+    level: "warn",
+    message: "no usable token, asking the CA without one",
+    fields: ["tokenFile", "reason"],
+  },
+  caConnectionOpened: { level: "debug", message: "CA connection opened", fields: ["caAddress", "serverName"] },
+  svidIssued: {
+    level: "info",
+    message: "SVID issued",
+    fields: ["spiffeId", "serialNumber", "notBefore", "notAfter", "renewAt", "attempt", "durationMs", "authorities"],
+  },
+  svidRequestFailed: {
+    level: "warn",
+    message: "SVID request failed, the current SVID stays in use",
+    fields: ["error", "attempt", "durationMs", "retryInMs", "notAfter"],
+  },
+  svidMissing: {
+    level: "error",
+    message: "SVID request failed and there is no valid SVID",
+    fields: ["error", "attempt", "durationMs", "retryInMs", "notAfter"],
+  },
+  svidHeld: {
+    level: "warn",
+    message: "new SVID is not valid yet by our clock, the current one stays in use",
+    fields: ["notBefore", "publishAt"],
+  },
+  svidEarly: {
+    level: "warn",
+    message: "SVID is not valid yet by our clock, serving it all the same",
+    fields: ["notBefore"],
+  },
+  spiffeIdUnexpected: {
+    level: "warn",
+    message: "the CA issued another SPIFFE ID than the agent's settings name",
+    fields: ["requestedSpiffeId", "spiffeId"],
+  },
+  spiffeIdChanged: {
+    level: "warn",
+    message: "SPIFFE ID changed with the rotation",
+    fields: ["previousSpiffeId", "spiffeId"],
+  },
+  trustBundleChanged: { level: "info", message: "trust bundle changed", fields: ["authorities", "subjects"] },
+  trustBundleSkipped: {
+    level: "warn",
+    message: "part of the trust bundle cannot be parsed and is left out",
+    fields: ["skipped"],
+  },
+  socketDirectoryShared: {
+    level: "warn",
+    message: "the directory of the SDS socket can be written by others",
+    fields: ["directory", "mode"],
+  },
+  sdsStreamOpened: { level: "debug", message: "SDS stream opened", fields: ["streamId"] },
+  sdsStreamClosed: { level: "debug", message: "SDS stream closed", fields: ["streamId", "nodeId"] },
+  sdsResponseSent: {
+    level: "debug",
+    message: "SDS response sent",
+    fields: ["streamId", "nodeId", "names", "versionInfo"],
+  },
+  sdsResponseRejected: {
+    level: "warn",
+    message: "SDS response rejected by the client",
+    fields: ["streamId", "nodeId", "versionInfo", "reason"],
+  },
+  sdsNameUnknown: {
+    level: "warn",
+    message: "SDS client asks for a secret this agent does not have",
+    fields: ["streamId", "nodeId", "name"],
+  },
+  sdsStreamFailed: { level: "warn", message: "SDS stream failed", fields: ["error"] },
+} as const;
+
+/** The facts that an event must be given, no more and no fewer. */
+export type FieldsOf<E extends AgentEvent> = { readonly [Field in E["fields"][number]]: unknown };
+
+/** Writes one event of the table. */
+export function logEvent<E extends AgentEvent>(logger: Logger, event: E, fields: FieldsOf<E>): void {
+  logger[event.level](event.message, fields);
+}

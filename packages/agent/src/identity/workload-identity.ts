@@ -1,0 +1,166 @@
+import {
+  type Clock,
+  createBackoff,
+  createSource,
+  type Random,
+  type Source,
+  sleepUntil,
+  type Task,
+  withDeadline,
+} from "@signet/runtime";
+import { type SpiffeId, type TrustDomain, trustDomainOf } from "@signet/spiffe";
+import { createCsr, generateKeyPair, type KeyType, type TrustBundle, type X509Svid } from "@signet/x509";
+import type { CaClient } from "../ca-client/ca-client.ts";
+import { checkIssuedCertificate } from "./check-issued-certificate.ts";
+import {
+  decideAttemptMs,
+  decidePublication,
+  decideRenewal,
+  decideRetryCapMs,
+  decideTickMs,
+  followingBackwardSteps,
+  type RotationPolicy,
+  retryBackoff,
+} from "./rotation-schedule.ts";
+
+/** What a workload shows its peers, and what it believes them by. */
+export type WorkloadIdentity = {
+  readonly svid: X509Svid;
+  readonly trustBundles: ReadonlyMap<TrustDomain, TrustBundle>;
+  /** When the SVID arrived, by our clock. */
+  readonly receivedAt: Date;
+};
+
+/** The last instant at which the leaf is valid. */
+export function notAfterOf(identity: WorkloadIdentity): Date {
+  return identity.svid.chain[0].notAfter;
+}
+
+export type WorkloadIdentityOptions = {
+  readonly keyType: KeyType;
+  /** Lifetime to ask for; the CA may give less. */
+  readonly ttlSeconds: number;
+  readonly rotation: RotationPolicy;
+};
+
+/** An identity that was asked for, received and verified, and how it went. */
+export type IssuedIdentity = {
+  readonly identity: WorkloadIdentity;
+  readonly requestedSpiffeId: SpiffeId;
+  readonly renewAt: Date;
+  readonly attempt: number;
+  readonly durationMs: number;
+};
+
+/** What the rotation tells the log and the metrics; `durationMs` is that of one attempt. */
+export interface IdentityEvents {
+  requested(event: { readonly attempt: number }): void;
+  issued(event: IssuedIdentity & { readonly previous: WorkloadIdentity | undefined }): void;
+  failed(event: {
+    readonly error: unknown;
+    readonly attempt: number;
+    readonly durationMs: number;
+    readonly retryInMs: number;
+    /** The SVID that stays in use, if any; it may have expired. */
+    readonly current: WorkloadIdentity | undefined;
+  }): void;
+  /** The new SVID is not valid yet by our clock; it is published at `publishAt` or, when undefined, at once. */
+  early(event: { readonly notBefore: Date; readonly publishAt: Date | undefined }): void;
+}
+
+export type WorkloadIdentityDependencies = {
+  readonly caClient: CaClient;
+  readonly requestedSpiffeId: () => Promise<SpiffeId>;
+  readonly events: IdentityEvents;
+  readonly clock: Clock;
+  readonly random: Random;
+};
+
+/**
+ * One workload's identity, kept fresh as long as `task` runs.
+ *
+ * The published identity is replaced only by a verified successor with a key of its own; whatever fails is tried again,
+ * whether or not anyone listens, and also after the expiry. There is one request at a time.
+ */
+export function createWorkloadIdentity(
+  options: WorkloadIdentityOptions,
+  dependencies: WorkloadIdentityDependencies,
+): { readonly identity: Source<WorkloadIdentity>; readonly task: Task } {
+  const { clock } = dependencies;
+  const identity = createSource<WorkloadIdentity>();
+
+  async function rotate(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const previous = identity.current();
+      const issued = await obtainIdentity({ ...options, current: previous }, dependencies, signal);
+      dependencies.events.issued({ ...issued, previous });
+      await untilPublishable(issued.identity, signal);
+      identity.publish(issued.identity);
+      const { renewAt } = issued;
+      const tickMs = decideTickMs(notAfterOf(issued.identity).getTime() - renewAt.getTime());
+      await sleepUntil(clock, followingBackwardSteps(clock, renewAt), { tickMs }, signal);
+    }
+  }
+
+  async function untilPublishable(next: WorkloadIdentity, signal: AbortSignal): Promise<void> {
+    const { notBefore } = next.svid.chain[0];
+    const now = clock.now();
+    if (notBefore <= now) return;
+    const publishAt = decidePublication({ now, notBefore, current: identity.current()?.svid.chain[0] });
+    dependencies.events.early({ notBefore, publishAt });
+    if (publishAt === undefined) return;
+    const tickMs = decideTickMs(publishAt.getTime() - now.getTime());
+    await sleepUntil(clock, followingBackwardSteps(clock, publishAt), { tickMs }, signal);
+  }
+
+  return { identity, task: { name: "rotate SVID", run: rotate } };
+}
+
+/** A new, verified identity; asks until there is one, and ends otherwise only with `signal`, by throwing its reason. */
+async function obtainIdentity(
+  options: WorkloadIdentityOptions & { readonly current: WorkloadIdentity | undefined },
+  dependencies: WorkloadIdentityDependencies,
+  signal: AbortSignal,
+): Promise<IssuedIdentity> {
+  const { clock, events, random } = dependencies;
+  const { current } = options;
+  const notAfter = current === undefined ? undefined : notAfterOf(current);
+  const backoff = createBackoff(retryBackoff, random);
+  for (let attempt = 1; ; attempt += 1) {
+    const startedAt = clock.now();
+    const durationMs = (): number => Math.max(0, clock.now().getTime() - startedAt.getTime());
+    events.requested({ attempt });
+    try {
+      const deadline = { clock, ms: decideAttemptMs(startedAt, notAfter), what: "the request for an SVID" };
+      const request = (limit: AbortSignal): Promise<Requested> => requestIdentity(options, dependencies, limit);
+      const requested = await withDeadline(deadline, request, signal);
+      return { ...requested, attempt, durationMs: durationMs() };
+    } catch (error) {
+      signal.throwIfAborted();
+      const requestedTtlMs = options.ttlSeconds * 1000;
+      const retryInMs = backoff.nextMs(decideRetryCapMs({ now: clock.now(), notAfter, requestedTtlMs }));
+      events.failed({ error, attempt, durationMs: durationMs(), retryInMs, current });
+      await clock.sleep(retryInMs, signal);
+    }
+  }
+}
+
+type Requested = Pick<IssuedIdentity, "identity" | "requestedSpiffeId" | "renewAt">;
+
+async function requestIdentity(
+  options: WorkloadIdentityOptions,
+  dependencies: WorkloadIdentityDependencies,
+  signal: AbortSignal,
+): Promise<Requested> {
+  const { caClient, clock, random } = dependencies;
+  const requestedSpiffeId = await dependencies.requestedSpiffeId();
+  const key = await generateKeyPair(options.keyType);
+  const csrPem = createCsr({ key, spiffeId: requestedSpiffeId });
+  const issued = await caClient.createCertificate(csrPem, options.ttlSeconds, signal);
+  const receivedAt = clock.now();
+  const svid = checkIssuedCertificate(issued, key, receivedAt);
+  const trustBundles = new Map([[trustDomainOf(svid.spiffeId), issued.trustBundle]]);
+  const identity: WorkloadIdentity = { svid, trustBundles, receivedAt };
+  const renewAt = decideRenewal({ receivedAt, notAfter: notAfterOf(identity) }, options.rotation, random);
+  return { identity, requestedSpiffeId, renewAt };
+}

@@ -1,0 +1,50 @@
+import { maxSocketPathBytes } from "@signet/grpc";
+import { formatHostPort, parseSettings } from "@signet/runtime";
+import { readCaHeaders } from "./ca-client/ca-headers.ts";
+import { type AgentSettings, type AgentSettingValues, agentSettings, sdsSocketPath } from "./settings.ts";
+
+export type AgentSettingsResult =
+  | { readonly kind: "settings"; readonly settings: AgentSettings }
+  | { readonly kind: "help" }
+  | { readonly kind: "invalid"; readonly problems: readonly string[] };
+
+/**
+ * The settings in environment and flags, the wish for help, or every problem at once.
+ * @example
+ * ```ts
+ * import { parseAgentSettings } from "@signet/agent";
+ * parseAgentSettings(["--secret-ttl", "1h"], { CA_ADDR: "localhost:15012" });
+ * ```
+ */
+export function parseAgentSettings(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): AgentSettingsResult {
+  const result = parseSettings(agentSettings, { args, env });
+  if (result.kind === "help") return result;
+  const { headers, problems: headerProblems } = readCaHeaders(env);
+  const problems = [
+    ...(result.kind === "invalid" ? result.problems : contradictionsIn(result.values)),
+    ...headerProblems,
+  ];
+  if (result.kind === "invalid" || problems.length > 0) return { kind: "invalid", problems };
+  return { kind: "settings", settings: { ...result.values, caHeaders: headers } };
+}
+
+function contradictionsIn(settings: AgentSettingValues): readonly string[] {
+  const problems: string[] = [];
+  if (settings.certProvider === "none" && settings.caRootCa === "") {
+    problems.push("PILOT_CERT_PROVIDER: with none, CA_ROOT_CA must say where the root of the CA is");
+  }
+  const path = sdsSocketPath(settings);
+  const pathBytes = Buffer.byteLength(path);
+  if (pathBytes > maxSocketPathBytes) {
+    problems.push(
+      `SIGNET_SDS_SOCKET: a Unix socket path has at most ${maxSocketPathBytes} bytes, ${JSON.stringify(path)} has ${pathBytes}`,
+    );
+  }
+  if (settings.caAddress.port === 0) {
+    problems.push(`CA_ADDR: ${JSON.stringify(formatHostPort(settings.caAddress))} has the port 0, which nobody serves`);
+  }
+  return problems;
+}

@@ -1,0 +1,219 @@
+import { type HostPort, type LogLevel, logLevels, type Setting, setting } from "@signet/runtime";
+import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
+import type { KeyType } from "@signet/x509";
+import { defaultCaAddress } from "./ca-client/ca-endpoint.ts";
+
+const hourMs = 3_600_000;
+const socketDirectory = "./var/run/secrets/workload-spiffe-uds";
+
+/** What the agent can be told, as values. */
+export type AgentSettingValues = {
+  readonly caAddress: HostPort;
+  readonly caRootCa: string;
+  readonly istiodSan: string;
+  readonly certProvider: string;
+  readonly tokenFile: string;
+  readonly clusterId: string;
+  readonly certSigner: string;
+  readonly trustDomain: TrustDomain;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly ttlMs: number;
+  readonly graceRatio: number;
+  readonly graceRatioJitter: number;
+  readonly rsaKeySize: "2048" | "3072" | "4096" | undefined;
+  readonly eccAlgorithm: "ECDSA" | undefined;
+  readonly eccCurve: "P256" | "P384";
+  readonly pkcs8Key: boolean;
+  readonly socketFile: string;
+  readonly sdsSocket: string | undefined;
+  readonly sdsSocketMode: string;
+  readonly statusListen: HostPort;
+  readonly logLevel: LogLevel;
+};
+
+/**
+ * Every setting of the agent: Istio's variables under their names, ours as `SIGNET_*`.
+ * @example
+ * ```ts
+ * import { agentSettings } from "@signet/agent";
+ * import { settingsTable } from "@signet/runtime";
+ * settingsTable(agentSettings);
+ * ```
+ */
+export const agentSettings: { readonly [K in keyof AgentSettingValues]: Setting<AgentSettingValues[K]> } = {
+  caAddress: setting.hostPort({
+    env: "CA_ADDR",
+    flag: "ca-addr",
+    default: defaultCaAddress,
+    description: "address of the CA; port 15010 means plain text",
+  }),
+  caRootCa: setting.text({
+    env: "CA_ROOT_CA",
+    flag: "ca-root-ca",
+    default: "",
+    description: "file of root certificates to verify the CA by, or SYSTEM (empty: Istio's mounted root)",
+  }),
+  istiodSan: setting.text({
+    env: "ISTIOD_SAN",
+    flag: "istiod-san",
+    default: "",
+    description: "name to find in the CA's certificate: instead of the default address, beside one from CA_ADDR",
+  }),
+  certProvider: setting.text({
+    env: "PILOT_CERT_PROVIDER",
+    flag: "pilot-cert-provider",
+    default: "istiod",
+    description: "where the root is mounted when CA_ROOT_CA is empty: custom means ./etc/certs, none means nowhere",
+  }),
+  tokenFile: setting.text({
+    env: "SIGNET_TOKEN_FILE",
+    flag: "token-file",
+    default: "./var/run/secrets/tokens/istio-token",
+    description: "file of the bearer token for the CA, read at every call",
+  }),
+  clusterId: setting.text({
+    env: "ISTIO_META_CLUSTER_ID",
+    flag: "istio-meta-cluster-id",
+    default: "",
+    description: "sent to the CA as the header ClusterID",
+  }),
+  certSigner: setting.text({
+    env: "ISTIO_META_CERT_SIGNER",
+    flag: "istio-meta-cert-signer",
+    default: "",
+    description: "sent to the CA as CertSigner",
+  }),
+  trustDomain: setting.parsed({
+    env: "TRUST_DOMAIN",
+    flag: "trust-domain",
+    default: parseTrustDomain("cluster.local"),
+    description: "trust domain in the CSR; the CA decides what is issued",
+    read: parseTrustDomain,
+  }),
+  namespace: setting.text({
+    env: "POD_NAMESPACE",
+    flag: "pod-namespace",
+    default: "",
+    description: "namespace in the CSR (empty: that of the token)",
+  }),
+  serviceAccount: setting.text({
+    env: "SERVICE_ACCOUNT",
+    flag: "service-account",
+    default: "",
+    description: "service account in the CSR (empty: that of the token)",
+  }),
+  ttlMs: setting.duration({
+    env: "SECRET_TTL",
+    flag: "secret-ttl",
+    default: 24 * hourMs,
+    minMs: 1_000,
+    maxMs: 87_600 * hourMs,
+    description: "lifetime to ask for, in whole seconds",
+  }),
+  graceRatio: setting.parsed({
+    env: "SECRET_GRACE_PERIOD_RATIO",
+    flag: "secret-grace-period-ratio",
+    default: 0.5,
+    description: "share of the lifetime left at arrival that is kept in reserve: renewal comes when so much is left",
+    read: parseShare,
+    placeholder: "<0..1>",
+  }),
+  graceRatioJitter: setting.parsed({
+    env: "SECRET_GRACE_PERIOD_RATIO_JITTER",
+    flag: "secret-grace-period-ratio-jitter",
+    default: 0.01,
+    description: "the ratio is moved at random by up to this much",
+    read: parseShare,
+    placeholder: "<0..1>",
+  }),
+  rsaKeySize: setting.choice({
+    env: "WORKLOAD_RSA_KEY_SIZE",
+    flag: "workload-rsa-key-size",
+    choices: ["2048", "3072", "4096"],
+    description: "use an RSA key of so many bits (not set: P-256)",
+  }),
+  eccAlgorithm: setting.choice({
+    env: "ECC_SIGNATURE_ALGORITHM",
+    flag: "ecc-signature-algorithm",
+    choices: ["ECDSA"],
+    description: "ECDSA: use a key on ECC_CURVE, whatever WORKLOAD_RSA_KEY_SIZE says",
+  }),
+  eccCurve: setting.choice({
+    env: "ECC_CURVE",
+    flag: "ecc-curve",
+    choices: ["P256", "P384"],
+    default: "P256",
+    description: "curve of the key with ECC_SIGNATURE_ALGORITHM=ECDSA",
+  }),
+  pkcs8Key: setting.bool({
+    env: "PKCS8_KEY",
+    flag: "pkcs8-key",
+    default: false,
+    description: "hand out the private key as PKCS#8 instead of SEC1 or PKCS#1",
+  }),
+  socketFile: setting.parsed({
+    env: "WORKLOAD_IDENTITY_SOCKET_FILE",
+    flag: "workload-identity-socket-file",
+    default: "socket",
+    description: `name of the SDS socket within ${socketDirectory}`,
+    read: parseFileName,
+    placeholder: "<name>",
+  }),
+  sdsSocket: setting.text({
+    env: "SIGNET_SDS_SOCKET",
+    flag: "sds-socket",
+    description: "path of the SDS socket, instead of Istio's",
+  }),
+  sdsSocketMode: setting.parsed({
+    env: "SIGNET_SDS_SOCKET_MODE",
+    flag: "sds-socket-mode",
+    default: "0660",
+    description: "permissions of the SDS socket, octal; whoever can write to it gets the private key",
+    read: parseMode,
+    placeholder: "<octal>",
+  }),
+  statusListen: setting.hostPort({
+    env: "SIGNET_STATUS_LISTEN",
+    flag: "status-listen",
+    default: { host: "::", port: 15020 },
+    description: "where /healthz/ready and /metrics are served",
+  }),
+  logLevel: setting.choice({
+    env: "SIGNET_LOG_LEVEL",
+    flag: "log-level",
+    choices: logLevels,
+    default: "info",
+    description: "least severe level that is logged",
+  }),
+};
+
+/** The agent's settings as parsed, with the headers of `CA_HEADER_*` by lower-case name. */
+export type AgentSettings = AgentSettingValues & { readonly caHeaders: Readonly<Record<string, string>> };
+
+/** The path of the SDS socket. */
+export function sdsSocketPath(settings: Pick<AgentSettings, "sdsSocket" | "socketFile">): string {
+  return settings.sdsSocket || `${socketDirectory}/${settings.socketFile}`;
+}
+
+/** The kind of key to make for each SVID. */
+export function workloadKeyType(settings: Pick<AgentSettings, "rsaKeySize" | "eccAlgorithm" | "eccCurve">): KeyType {
+  if (settings.eccAlgorithm === "ECDSA") return settings.eccCurve === "P384" ? "P-384" : "P-256";
+  return settings.rsaKeySize === undefined ? "P-256" : `RSA-${settings.rsaKeySize}`;
+}
+
+function parseShare(text: string): number {
+  const share = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || !(share >= 0 && share <= 1)) throw new Error("not a number from 0 to 1");
+  return share;
+}
+
+function parseFileName(text: string): string {
+  if (text.includes("/") || text === "." || text === "..") throw new Error("not the bare name of a file");
+  return text;
+}
+
+function parseMode(text: string): string {
+  if (!/^0?[0-7]{3}$/.test(text)) throw new Error("not three octal digits, such as 0660");
+  return text;
+}

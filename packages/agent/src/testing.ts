@@ -1,0 +1,7 @@
+export {
+  type EnvoyResponse,
+  type EnvoySdsClientModel,
+  envoyDiscoveryRequest,
+  envoySdsClientModel,
+} from "./testing/envoy-sds-client-model.ts";
+export { type FakeAnswer, type FakeCaClient, type FakeRequest, fakeCaClient } from "./testing/fake-ca-client.ts";
