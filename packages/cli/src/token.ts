@@ -1,0 +1,113 @@
+import {
+  errorMessage,
+  parseSettings,
+  type Setting,
+  type SettingsOf,
+  setting,
+  settingsHelp,
+  systemClock,
+} from "@signet/runtime";
+import { loadTokenSigner } from "./dev/token-issuer.ts";
+import { maxTokenTtlMs } from "./dev/token-issuer-keys.ts";
+import { parseNamespace, parseServiceAccount } from "./dev/token-issuer-token.ts";
+
+/** What `signet token` can be told. */
+export const tokenSettings: {
+  readonly namespace: Setting<string | undefined>;
+  readonly serviceAccount: Setting<string | undefined>;
+  readonly audiences: Setting<readonly string[]>;
+  readonly ttlMs: Setting<number>;
+  readonly stateDirectory: Setting<string>;
+} = {
+  namespace: setting.parsed({
+    flag: "namespace",
+    read: parseNamespace,
+    placeholder: "<name>",
+    description: "namespace of the service account (required)",
+  }),
+  serviceAccount: setting.parsed({
+    flag: "service-account",
+    read: parseServiceAccount,
+    placeholder: "<name>",
+    description: "name of the service account (required)",
+  }),
+  audiences: setting.list({
+    flag: "audience",
+    default: ["istio-ca"],
+    description: "audiences of the token",
+  }),
+  ttlMs: setting.duration({
+    flag: "ttl",
+    default: 3_600_000,
+    minMs: 1000,
+    maxMs: maxTokenTtlMs,
+    description: "lifetime of the token, at most 168h",
+  }),
+  stateDirectory: setting.text({
+    env: "SIGNET_STATE_DIR",
+    flag: "state-dir",
+    default: "./.signet",
+    description: "state directory of `signet dev`",
+  }),
+};
+
+const about = {
+  command: "signet token",
+  summary: "Prints a token of the issuer that `signet dev` runs, and nothing else.",
+};
+
+/** Where a command writes: what was asked for, and everything else. */
+export type CommandOutput = {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+};
+
+/**
+ * Runs `signet token` and returns its exit code: 0 with one token and a newline on `stdout`, 1 when there is no issuer
+ * to sign it, 2 for flags that are not valid. The issuer itself need not run.
+ */
+export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv, io: CommandOutput): Promise<number> {
+  const parsed = parseSettings(tokenSettings, { args, env });
+  switch (parsed.kind) {
+    case "help":
+      io.stdout.write(settingsHelp(tokenSettings, about));
+      return 0;
+    case "invalid":
+      return complain(io, parsed.problems);
+    case "settings": {
+      const problems = missingSettings(parsed.values);
+      return problems.length > 0 ? complain(io, problems) : await printToken(parsed.values, io);
+    }
+  }
+}
+
+type TokenSettings = SettingsOf<typeof tokenSettings>;
+
+function missingSettings({ namespace, serviceAccount, audiences }: TokenSettings): readonly string[] {
+  return [
+    ...(namespace === undefined ? ["--namespace is required"] : []),
+    ...(serviceAccount === undefined ? ["--service-account is required"] : []),
+    ...(audiences.length === 0 ? ["--audience names no audience"] : []),
+  ];
+}
+
+function complain(io: CommandOutput, problems: readonly string[]): 2 {
+  for (const problem of problems) io.stderr.write(`signet token: ${problem}\n`);
+  return 2;
+}
+
+async function printToken(settings: TokenSettings, io: CommandOutput): Promise<0 | 1> {
+  const { namespace = "", serviceAccount = "", audiences, ttlMs, stateDirectory } = settings;
+  try {
+    const signer = await loadTokenSigner(stateDirectory, systemClock);
+    if (signer === undefined) {
+      io.stderr.write(`signet token: no token issuer in ${stateDirectory}: start \`signet dev\` first\n`);
+      return 1;
+    }
+    io.stdout.write(`${signer.issueToken({ namespace, serviceAccount, audiences, ttlMs })}\n`);
+    return 0;
+  } catch (error) {
+    io.stderr.write(`signet token: ${errorMessage(error)}\n`);
+    return 1;
+  }
+}
