@@ -6,8 +6,9 @@ export interface Peer {
   readonly address: string;
   readonly transport: "tls" | "plaintext" | "unix";
   /**
-   * The client's certificate chain, DER, leaf first. Present only if TLS verified it, when the connection was made,
-   * against the client CA bundle of that moment, and proved possession of the key; expired or foreign ones are absent.
+   * The client's certificate chain as it was sent, DER, leaf first. Present only if TLS verified the leaf against the
+   * client CA bundle when the connection was made, and with it possession of the key; an expired or foreign one is absent.
+   * Certificates after the leaf that the path did not need were not verified.
    */
   readonly certificateChain?: readonly Uint8Array[];
 }

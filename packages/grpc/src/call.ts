@@ -55,7 +55,8 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
     wire.startRead();
     wire.sendMessageWithContext({}, bytes);
     wire.halfClose();
-    checkStatus(await ended.promise, options.signal);
+    const failure = failureOf(await ended.promise, options.signal);
+    if (failure !== undefined) throw failure;
   } finally {
     options.signal.removeEventListener("abort", onAbort);
   }
@@ -76,55 +77,53 @@ export async function* callStream<I extends DescMessage, O extends DescMessage>(
   if (options.signal.aborted) throw cancelled(options.signal);
   const wire = createCall(channel, pathOf(method), Number.POSITIVE_INFINITY);
   const inbox = createInbox<Uint8Array>(() => wire.startRead());
-  const over = Promise.withResolvers<void>();
-  const onAbort = (): void => wire.cancelWithStatus(Status.CANCELLED, "cancelled by the caller");
+  const over = new AbortController();
+  const cancel = (details: string): void => {
+    if (over.signal.aborted) return;
+    over.abort();
+    wire.cancelWithStatus(Status.CANCELLED, details);
+  };
+  const onAbort = (): void => cancel("cancelled by the caller");
   options.signal.addEventListener("abort", onAbort, { once: true });
+  wire.start(metadata, {
+    onReceiveMetadata() {},
+    onReceiveMessage: (message: Uint8Array) => inbox.push(message),
+    onReceiveStatus(status) {
+      over.abort();
+      const failure = failureOf(status, options.signal);
+      if (failure === undefined) inbox.end();
+      else inbox.fail(failure);
+    },
+  });
+  sendAll({ wire, method }, requests, over.signal).catch((cause: unknown) => {
+    inbox.fail(new ReceivedStatusError(Status.CANCELLED, "the requests ended in an error", { cause }));
+    cancel("the requests ended in an error");
+  });
   try {
-    wire.start(metadata, {
-      onReceiveMetadata() {},
-      onReceiveMessage: (message: Uint8Array) => inbox.push(message),
-      onReceiveStatus(status) {
-        over.resolve();
-        try {
-          checkStatus(status, options.signal);
-          inbox.end();
-        } catch (error) {
-          inbox.fail(error);
-        }
-      },
-    });
-    sendAll({ wire, method, over: over.promise }, requests).catch((cause: unknown) => {
-      inbox.fail(new StatusError(Status.CANCELLED, "the requests ended in an error", { cause }));
-      wire.cancelWithStatus(Status.CANCELLED, "the requests ended in an error");
-    });
     for await (const bytes of inbox) yield parseResponse(method.output, bytes);
   } finally {
     options.signal.removeEventListener("abort", onAbort);
-    over.resolve();
-    wire.cancelWithStatus(Status.CANCELLED, "the caller has left");
+    cancel("the caller has left");
   }
 }
 
-type Outgoing<I extends DescMessage> = {
-  readonly wire: Wire;
-  readonly method: DescMethodStreaming<I, DescMessage>;
-  /** Resolves when nothing more can be sent. */
-  readonly over: Promise<void>;
-};
+type Outgoing<I extends DescMessage> = { readonly wire: Wire; readonly method: DescMethodStreaming<I, DescMessage> };
 
+/** Sends `requests` one after the other and then the end of them, until `over` aborts. */
 async function sendAll<I extends DescMessage>(
-  { wire, method, over }: Outgoing<I>,
+  { wire, method }: Outgoing<I>,
   requests: AsyncIterable<MessageInitShape<I>>,
+  over: AbortSignal,
 ): Promise<void> {
   const iterator = requests[Symbol.asyncIterator]();
-  const stopped = over.then(() => "over" as const);
-  for (;;) {
+  const stopped = new Promise<void>((resolve) => over.addEventListener("abort", () => resolve(), { once: true }));
+  while (!over.aborted) {
     const next = await Promise.race([iterator.next(), stopped]);
-    if (next === "over") break;
-    if (next.done) return wire.halfClose();
+    if (over.aborted || next === undefined) break;
+    if (next.done === true) return wire.halfClose();
     const bytes = Buffer.from(toBinary(method.input, create(method.input, next.value)));
     const sent = new Promise<void>((callback) => wire.sendMessageWithContext({ callback: () => callback() }, bytes));
-    if ((await Promise.race([sent, stopped])) === "over") break;
+    await Promise.race([sent, stopped]);
   }
   // Not awaited: a generator that waits for something of its own takes its return only then.
   iterator.return?.()?.catch(() => {});
@@ -152,11 +151,11 @@ function sendableMetadata(init: MetadataInit | undefined): ReturnType<typeof grp
   }
 }
 
-function checkStatus(status: StatusObject, signal: AbortSignal): void {
+function failureOf(status: StatusObject, signal: AbortSignal): StatusError | undefined {
   const code = parseStatus(status.code);
-  if (code === Status.OK) return;
-  if (code === Status.CANCELLED && signal.aborted) throw cancelled(signal);
-  throw new ReceivedStatusError(code, status.details, { metadata: receivedMetadata(status.metadata) });
+  if (code === Status.OK) return undefined;
+  if (code === Status.CANCELLED && signal.aborted) return cancelled(signal);
+  return new ReceivedStatusError(code, status.details, { metadata: receivedMetadata(status.metadata) });
 }
 
 function cancelled(signal: AbortSignal): StatusError {

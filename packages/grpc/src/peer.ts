@@ -29,7 +29,7 @@ function describePeer(session: ServerHttp2Session, listens: "unix" | "tcp"): Pee
     : { address, transport: "tls", certificateChain };
 }
 
-/** The chain as the client sent it, each certificate followed by its issuer. */
+/** The chain as the client sent it, which TLS verified as far as it needed to; the rest may be anything. */
 function presentedChain(socket: TLSSocket): readonly Uint8Array[] {
   const chain: Uint8Array[] = [];
   let certificate = socket.getPeerX509Certificate();

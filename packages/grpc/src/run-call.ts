@@ -6,7 +6,7 @@ import type { CallContext, Peer } from "./call-context.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import { grpcMetadata, readableMetadata } from "./metadata.ts";
 import type { Peers } from "./peer.ts";
-import { parseStatus, ReceivedStatusError, Status, StatusError } from "./status.ts";
+import { metadataInitOf, parseStatus, ReceivedStatusError, Status, StatusError } from "./status.ts";
 
 /** What an RPC came to; reported once for each. */
 export type CallEvent = {
@@ -91,8 +91,8 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
     onReceiveMetadata: (metadata) => begin(call, metadata, peer),
     onReceiveMessage: (bytes: Uint8Array) => receive(call, bytes),
     onReceiveHalfClose() {
-      // Node ends the readable side of an aborted stream as if the client had finished.
-      if (!stream.aborted) call.requests.end();
+      if (method.kind === "unary") call.requests.end();
+      else setImmediate(endRequests, call);
     },
     onCancel: close,
   });
@@ -115,6 +115,14 @@ function begin(call: Call, metadata: Metadata, peer: Peer): void {
     () => call.wire.sendStatus({ code: Status.OK, details: "OK", metadata: null }),
     (error: unknown) => sendFailure(call, error),
   );
+}
+
+/**
+ * Ends the requests of a stream, unless its client has cancelled. Node ends the readable side of an aborted stream as if the
+ * client had finished, and a client in Node that cancels does finish a moment before: what comes with the same packet counts.
+ */
+function endRequests(call: Call): void {
+  if (!call.stream.aborted) call.requests.end();
 }
 
 function receive(call: Call, bytes: Uint8Array): void {
@@ -163,7 +171,7 @@ function sendFailure(call: Call, error: unknown): void {
     call.wire.sendStatus({
       code: status.code,
       details: printable(status.message),
-      metadata: grpcMetadata(status.metadataInit),
+      metadata: grpcMetadata(metadataInitOf(status)),
     });
   } catch (cause) {
     call.host.onError({ service, method, error: cause });

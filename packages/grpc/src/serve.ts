@@ -75,10 +75,10 @@ export async function serve(options: ServeOptions): Promise<GrpcListener> {
   const host: CallHost = {
     peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
     running: new Set(),
-    onCall: options.onCall ?? (() => {}),
-    onError: options.onError ?? (() => {}),
+    ...guardedEvents(options),
   };
-  const methods = options.services.flatMap((binding) => binding.methods);
+  const services = [...options.services, ...(await ownServices(options))];
+  const methods = services.flatMap((binding) => binding.methods);
   const connections = createServer(options, methods, host).createConnectionInjector(
     GrpcServerCredentials.createInsecure(),
   );
@@ -97,6 +97,39 @@ export async function serve(options: ServeOptions): Promise<GrpcListener> {
       return draining;
     },
   };
+}
+
+/** An observer that throws must not end the process, which it would from inside an event of HTTP/2. */
+function guardedEvents({ onCall, onError }: ServeOptions): Pick<CallHost, "onCall" | "onError"> {
+  const reportError = (event: CallErrorEvent): void => {
+    try {
+      onError?.(event);
+    } catch {
+      // Whoever is told of errors has failed to take one; there is nobody left to tell.
+    }
+  };
+  const reportCall = (event: CallEvent): void => {
+    try {
+      onCall?.(event);
+    } catch (error) {
+      reportError({ service: event.service, method: event.method, error });
+    }
+  };
+  return { onCall: reportCall, onError: reportError };
+}
+
+/** Loaded only where they are wanted: descriptors cost memory and start-up time. */
+async function ownServices(options: ServeOptions): Promise<readonly ServiceBinding[]> {
+  const services: ServiceBinding[] = [];
+  if (options.health !== undefined) {
+    const { healthService } = await import("./health-service.ts");
+    services.push(healthService(options.health));
+  }
+  if (options.reflection === true) {
+    const { reflectionServices } = await import("./reflection-service.ts");
+    services.push(...reflectionServices([...options.services, ...services].map((binding) => binding.service)));
+  }
+  return services;
 }
 
 function createServer(options: ServeOptions, methods: readonly BoundMethod[], host: CallHost): Server {

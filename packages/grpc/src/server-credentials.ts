@@ -168,7 +168,8 @@ function createTlsServer(material: TlsMaterial, events: AcceptorEvents, handshak
   });
   server.on("tlsClientError", (error, socket) => {
     socket.destroy();
-    events.onError(error);
+    // Load balancers probe by connecting and leaving again, which is no failure; whoever mistrusts us says so by an alert.
+    if (!("code" in error && error.code === "ECONNRESET")) events.onError(error);
   });
   return server;
 }

@@ -56,6 +56,8 @@ export type StatusErrorOptions = {
   readonly metadata?: MetadataInit;
 };
 
+let initOf: (error: StatusError) => MetadataInit;
+
 /**
  * An RPC's failure: thrown by a handler it is what the client sees, word for word; thrown by a Channel it is what
  * the server said.
@@ -73,15 +75,23 @@ export class StatusError extends Error {
   readonly code: Status;
   /** Trailing metadata. */
   readonly metadata: ReadonlyMetadata;
-  /** What `metadata` was made of. */
-  readonly metadataInit: MetadataInit;
+  readonly #init: MetadataInit;
+
+  static {
+    initOf = (error) => error.#init;
+  }
 
   constructor(code: Status, message: string, options: StatusErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
-    this.metadataInit = options.metadata ?? {};
-    this.metadata = metadataFrom(this.metadataInit);
+    this.#init = options.metadata ?? {};
+    this.metadata = metadataFrom(this.#init);
   }
+}
+
+/** The trailing metadata of `error` with all its names, which the readable form does not tell. */
+export function metadataInitOf(error: StatusError): MetadataInit {
+  return initOf(error);
 }
 
 /**
