@@ -12,7 +12,7 @@ export interface FileLock {
 // What SQLite answers when another connection has the lock (SQLITE_BUSY).
 const busy = 5;
 // Of two that come at once both may step back once; retrying this long lets one of them have it.
-const retryMs = 500;
+const retryMs = 250;
 const maxOwnerBytes = 1024;
 
 /**

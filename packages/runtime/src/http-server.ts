@@ -50,7 +50,7 @@ export async function serveHttp(options: {
   readonly port: number;
   readonly routes: Readonly<Record<string, HttpRoute | HttpMethodRoute>>;
   readonly logger: Logger;
-  /** For the deadline of routes; the system clock by default. */
+  /** For the deadline of routes and the grace of close; the system clock by default. */
   readonly clock?: Clock;
 }): Promise<HttpServer> {
   const { logger, clock = systemClock } = options;
@@ -60,7 +60,7 @@ export async function serveHttp(options: {
     serveRequest(serving, request, response).catch((error: unknown) => {
       // An answer that cannot be sent, such as one with a broken header: the connection goes, the server stays.
       logger.error("http answer failed", { error });
-      request.destroy();
+      request.socket.destroy();
     });
   });
   server.maxConnections = maxConnections;
@@ -72,7 +72,7 @@ export async function serveHttp(options: {
     address,
     close() {
       serving.closing = true;
-      closed ??= closeServer(server, cut);
+      closed ??= closeServer(server, clock, cut);
       return closed;
     },
   };
@@ -179,16 +179,20 @@ function listenOn(server: Server, where: HostPort): Promise<HostPort> {
   });
 }
 
-function closeServer(server: Server, cut: AbortController): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      cut.abort();
-      server.closeAllConnections();
-    }, closeGraceMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
+async function closeServer(server: Server, clock: Clock, cut: AbortController): Promise<void> {
+  const finished = new AbortController();
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
     server.closeIdleConnections();
   });
+  const cutting = clock.sleep(closeGraceMs, finished.signal).then(
+    () => {
+      cut.abort();
+      server.closeAllConnections();
+    },
+    () => undefined,
+  );
+  await closed;
+  finished.abort();
+  await cutting;
 }

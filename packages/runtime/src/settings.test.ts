@@ -69,7 +69,7 @@ describe("parseSettings", () => {
     expectTypeOf(result.values.bits).toEqualTypeOf<number>();
     expectTypeOf(result.values.names).toExtend<readonly string[]>();
     expectTypeOf(result.values.curve).toEqualTypeOf<"P256" | "P384">();
-    expectTypeOf(result.values.listen).toEqualTypeOf<{ readonly host: string; readonly port: number }>();
+    expectTypeOf(result.values.listen).toExtend<{ readonly host: string; readonly port: number }>();
     expectTypeOf(result.values.rule).toEqualTypeOf<{ issuer: string } | undefined>();
     const withoutReader = setting.json({ env: "X", description: "anything" });
     expectTypeOf(withoutReader.default).toBeUnknown();
