@@ -55,7 +55,6 @@ describe("checkCsr", () => {
     ["P-256", "P-384"],
     ["RSA-2048", "RSA-2048"],
     ["Ed25519", "Ed25519"],
-    ["RSA-2048", "P-256"],
   ])("refuses a %s key that did not sign the CSR, another %s key did", async (type, other) => {
     const pem = buildTestCsr({ key: await generateKeyPair(type), signedBy: await generateKeyPair(other) });
     expect(() => checkCsr(parseCsr(pem))).toThrow(expect.objectContaining({ code: "csr-signature-invalid" }));
@@ -70,6 +69,11 @@ describe("parseCallerCsr", () => {
     { name: "more than 64 KiB", pem: pem("CERTIFICATE REQUEST", "AAAA".repeat(30_000)), code: "csr-too-large" },
   ])("refuses $name", ({ pem: text, code }) => {
     expect(() => parseCallerCsr(text)).toThrow(expect.objectContaining({ code, name: "CaError" }));
+  });
+
+  it("refuses a signature of a kind that the key cannot make", async () => {
+    const mixed = buildTestCsr({ key: await generateKeyPair("RSA-2048"), signedBy: await generateKeyPair("P-256") });
+    expect(() => parseCallerCsr(mixed)).toThrow(expect.objectContaining({ code: "csr-malformed" }));
   });
 
   it("keeps the cause", () => {

@@ -68,10 +68,12 @@ function sameCertificatesAbove(chain: CertificateChain, above: readonly Certific
 }
 
 function verifyPath({ chain, trustBundle, at }: IssuerQuestion): VerifiedIssuer {
-  const result = verifyChain({ chain, roots: trustBundle.authorities, at });
-  if (result.kind === "rejected") throw untrusted(`${result.code}: ${result.detail}`);
-  const [, issuer, ...rest] = result.path;
-  if (issuer === undefined) throw untrusted("nothing above the leaf");
+  const [leaf] = chain;
+  const [, issuer, ...rest] = pathFor("serverAuth", { chain, trustBundle, at });
+  pathFor("clientAuth", { chain, trustBundle, at });
+  if (issuer === undefined) throw untrusted("nothing stands above the leaf");
+  // Path building in OpenSSL goes by key identifiers, ours by signatures.
+  if (!sameKeyIdentifier(leaf, issuer)) throw untrusted("authority key identifier is not the issuer's");
   const path = [issuer, ...rest];
   return {
     issuer,
@@ -79,6 +81,15 @@ function verifyPath({ chain, trustBundle, at }: IssuerQuestion): VerifiedIssuer 
     notBefore: Math.max(...path.map((certificate) => certificate.notBefore.getTime())),
     notAfter: Math.min(...path.map((certificate) => certificate.notAfter.getTime())),
   };
+}
+
+function pathFor(
+  extendedKeyUsage: "serverAuth" | "clientAuth",
+  { chain, trustBundle, at }: Pick<IssuerQuestion, "chain" | "trustBundle" | "at">,
+): readonly Certificate[] {
+  const result = verifyChain({ chain, roots: trustBundle.authorities, at, extendedKeyUsage });
+  if (result.kind === "rejected") throw untrusted(`${result.code}: ${result.detail}`);
+  return result.path;
 }
 
 function untrusted(detail: string): CaError {

@@ -1,9 +1,13 @@
 import {
   type Certificate,
+  type CertificateChain,
   type KeyPair,
+  parseCertificate,
   parseCertificates,
   parsePrivateKey,
   parseTrustBundle,
+  type SvidTemplate,
+  signLeaf,
   type TrustBundle,
   verifyChain,
 } from "@signet/x509";
@@ -35,8 +39,8 @@ export type CaMaterial = {
 /**
  * Returns the CA that the files hold, verified as a set at the instant `at`.
  *
- * The key belongs to the signing certificate; that is a CA and may sign certificates; it leads to a root of
- * `root-cert.pem` over the certificates of `cert-chain.pem`; and peers are given it, in the chain or as a root.
+ * The key belongs to the signing certificate, which is a CA and may sign certificates; and a leaf it signs leads to a
+ * root of `root-cert.pem` over nothing but the certificates of `cert-chain.pem`, which is what a peer will have.
  * @throws CaError `ca-material-invalid`, naming the file
  */
 export function openCaMaterial(files: CaFiles, at: Date): CaMaterial {
@@ -46,47 +50,51 @@ export function openCaMaterial(files: CaFiles, at: Date): CaMaterial {
   const chain = files.chainPem.trim() === "" ? [] : read("cert-chain.pem", () => parseCertificates(files.chainPem));
   const trustBundle = read("root-cert.pem", () => parseTrustBundle(files.rootPem));
   checkSigningCertificate(certificate, key, at);
-  const path = verifyPath(certificate, { chain, trustBundle, at });
-  checkIsDistributed(certificate, [...chain, ...trustBundle.authorities]);
-  const notAfterLimit = new Date(Math.min(...path.map((member) => member.notAfter.getTime())));
-  return { certificate, key, chain, trustBundle, notAfterLimit };
+  const probe = read("ca-cert.pem", () => signProbe({ certificate, key }, at));
+  const path = verifyPaths([probe, ...chain], trustBundle, at);
+  const ends = [certificate, ...path].map((member) => member.notAfter.getTime());
+  return { certificate, key, chain, trustBundle, notAfterLimit: new Date(Math.min(...ends)) };
 }
 
 function checkSigningCertificate(certificate: Certificate, key: KeyPair, at: Date): void {
-  const publicKey = read("ca-cert.pem", () => certificate.publicKey);
-  if (!publicKey.equals(key.publicKey)) throw invalid("ca-key.pem is not the key of ca-cert.pem");
+  if (Buffer.compare(certificate.spki, key.spki) !== 0) throw invalid("ca-key.pem is not the key of ca-cert.pem");
   if (!certificate.isCa) throw invalid("ca-cert.pem is not a CA certificate");
-  // X509-SVID section 4.3
-  if (!certificate.keyUsage?.has("keyCertSign")) throw invalid("ca-cert.pem has no key usage to sign certificates");
-  if (certificate.notAfter < at) throw invalid(`ca-cert.pem expired at ${certificate.notAfter.toISOString()}`);
+  // RFC 5280 section 6.1.4 (n): without the extension there is no such limit.
+  if (certificate.keyUsage?.has("keyCertSign") === false) throw invalid("ca-cert.pem may not sign certificates");
+  const { notBefore, notAfter } = certificate;
+  if (notAfter < at) throw invalid(`ca-cert.pem expired at ${notAfter.toISOString()}`);
+  if (notBefore > at) throw invalid(`ca-cert.pem is not valid before ${notBefore.toISOString()}`);
 }
 
-/** The certificates from the signing one to the root that vouches for it (RFC 5280 section 6.1). */
-function verifyPath(
-  certificate: Certificate,
-  under: { readonly chain: readonly Certificate[]; readonly trustBundle: TrustBundle; readonly at: Date },
-): readonly Certificate[] {
-  const intermediates = under.chain.filter((member) => !sameCertificate(member, certificate));
-  const chain = [certificate, ...intermediates] as const;
-  const result = verifyChain({ chain, roots: under.trustBundle.authorities, at: under.at });
-  if (result.kind === "verified") return result.path;
-  throw invalid(`ca-cert.pem does not lead to root-cert.pem: ${result.code}: ${result.detail}`);
+/** A leaf that names nobody and is dropped once it has been verified; only a leaf shows what peers will make of leaves. */
+function signProbe(issuer: { readonly certificate: Certificate; readonly key: KeyPair }, at: Date): Certificate {
+  const template: SvidTemplate = {
+    spki: issuer.key.spki,
+    subjectAltNames: [{ kind: "dns", value: "probe.invalid" }],
+    notBefore: new Date(Math.floor(at.getTime() / 1000) * 1000),
+    notAfter: maxInstant,
+  };
+  return parseCertificate(signLeaf({ template, issuer, serialNumber: Uint8Array.of(1) }));
 }
 
-function checkIsDistributed(certificate: Certificate, given: readonly Certificate[]): void {
-  if (given.some((other) => sameCertificate(other, certificate))) return;
-  throw invalid("the certificate of ca-cert.pem is neither in cert-chain.pem nor in root-cert.pem");
+/** Every certificate on the way to a root (RFC 5280 section 6.1); a leaf serves and calls, so both must be allowed. */
+function verifyPaths(chain: CertificateChain, trustBundle: TrustBundle, at: Date): readonly Certificate[] {
+  return (["serverAuth", "clientAuth"] as const).flatMap((extendedKeyUsage) => {
+    const result = verifyChain({ chain, roots: trustBundle.authorities, at, extendedKeyUsage });
+    if (result.kind === "verified") return result.path;
+    const detail = `${result.code}: ${result.detail}`;
+    throw invalid(`what ca-cert.pem signs does not lead to root-cert.pem over cert-chain.pem: ${detail}`);
+  });
 }
 
-function sameCertificate(a: Certificate, b: Certificate): boolean {
-  return Buffer.compare(a.der, b.der) === 0;
-}
+/** RFC 5280 section 4.1.2.5: the instant of a certificate without end. */
+const maxInstant = new Date("9999-12-31T23:59:59Z");
 
 function read<T>(file: string, parse: () => T): T {
   try {
     return parse();
   } catch (cause) {
-    throw new CaError("ca-material-invalid", `${file} cannot be read`, { cause });
+    throw new CaError("ca-material-invalid", `${file} cannot be used`, { cause });
   }
 }
 

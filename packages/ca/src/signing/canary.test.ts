@@ -43,8 +43,16 @@ describe("signCanary", () => {
 
   it("checks the certificate like any other", async () => {
     const stranger = await fakeSigningCa();
-    const faulty = await fakeSigningCa({ alter: (chain) => [chain[0], ...chain] });
-    await expect(signCanary(stranger, { canary, clock }, signal)).resolves.toBeUndefined();
+    const strange = await stranger.sign({ template: { ...template(), spki: canary.csr.spki } }, signal);
+    const faulty = await fakeSigningCa({ alter: () => strange });
     await expect(signCanary(faulty, { canary, clock }, signal)).rejects.toMatchObject({ code: "issued-svid-mismatch" });
   });
 });
+
+function template() {
+  return {
+    subjectAltNames: [{ kind: "uri", value: canary.spiffeId }],
+    notBefore: new Date("2026-11-01T11:58:00Z"),
+    notAfter: new Date("2026-11-01T12:01:00Z"),
+  } as const;
+}

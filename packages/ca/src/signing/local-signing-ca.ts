@@ -10,6 +10,7 @@ import {
 import { CaError } from "../errors.ts";
 import type { SigningCa, SigningRequest } from "../signing-ca.ts";
 import type { CaMaterial } from "./ca-material.ts";
+import { createRandomPool } from "./random-pool.ts";
 
 /** What a CA whose key is in this process needs. */
 export type LocalSigningDependencies = {
@@ -27,6 +28,7 @@ export function createLocalSigningCa(
   const { certificate, key, chain, trustBundle } = material;
   const issuer = { certificate, key };
   const limitMs = material.notAfterLimit.getTime();
+  const drawBytes = createRandomPool(randomBytes);
   // On the event loop a P-256 or Ed25519 signature costs less than handing it over; RSA would block everyone else.
   const onThreadPool = needsThreadPool(key);
 
@@ -35,7 +37,7 @@ export function createLocalSigningCa(
     if (!(template.notAfter.getTime() <= limitMs)) {
       throw new CaError("signing-failed", `template outlives the ${name} CA, which ends at ${formatInstant(limitMs)}`);
     }
-    const toSign = { template, issuer, serialNumber: randomSerialNumber(randomBytes) };
+    const toSign = { template, issuer, serialNumber: randomSerialNumber(drawBytes) };
     const der = onThreadPool ? await signLeafAsync(toSign) : signLeaf(toSign);
     signal.throwIfAborted();
     return [parseCertificate(der), ...chain];

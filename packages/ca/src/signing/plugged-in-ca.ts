@@ -9,9 +9,9 @@ export type PluggedInCaFiles = CaFiles;
  * Returns a CA that signs with the first certificate of `ca-cert.pem` and sends the certificates of `cert-chain.pem`,
  * each and in order, after every leaf.
  *
- * The files are verified as a set at `clock.now()`, and refused whole: the key is that of the certificate, which is a CA,
- * may sign certificates, leads to `root-cert.pem`, and is itself given to peers. The trust bundle's `pem` is
- * `root-cert.pem` verbatim.
+ * The files are verified as a set at `clock.now()`, and refused whole: the key is that of the certificate, which is a CA
+ * and may sign certificates, and what it signs leads to `root-cert.pem` over `cert-chain.pem` and nothing else. The trust
+ * bundle's `pem` is `root-cert.pem` verbatim.
  * @throws CaError `ca-material-invalid`, naming the file
  * @example
  * ```ts

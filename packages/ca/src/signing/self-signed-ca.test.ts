@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import { FakeClock } from "@signet/runtime/testing";
 import { parseTrustDomain } from "@signet/spiffe";
 import { describeName, type KeyType, parseCertificates, parsePrivateKey } from "@signet/x509";
@@ -97,14 +98,12 @@ describe("loadSelfSignedCa where a root is stored", () => {
   });
 
   it("shows no key in its errors", async () => {
-    const state = await testCaState();
-    const store = memoryCaStateStore({
-      ...state,
-      certificatePem: "x",
-      privateKeyPem: state.privateKeyPem.slice(0, -60),
-    });
+    const { privateKeyPem, ...certificates } = await testCaState();
+    const [, secret = ""] = privateKeyPem.split("\n");
+    const store = memoryCaStateStore({ ...certificates, privateKeyPem: privateKeyPem.replace(secret, `${secret}AA`) });
     const error: unknown = await load({ store }).catch((thrown: unknown) => thrown);
-    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain("PRIVATE KEY-----\\n");
+    expect(error).toMatchObject({ code: "ca-material-invalid", cause: expect.any(Error) });
+    expect(inspect(error, { depth: 9 })).not.toContain(secret.slice(0, 20));
   });
 
   it("reads back what it saved", async () => {
