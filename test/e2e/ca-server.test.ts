@@ -1,0 +1,253 @@
+import { execFile } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { CaServerError } from "@signet/ca-server";
+import { type Channel, connect, Status } from "@signet/grpc";
+import { Health, HealthCheckResponse_ServingStatus as Serving } from "@signet/protos/grpc/health/v1/health";
+import { ServerReflection } from "@signet/protos/grpc/reflection/v1/reflection";
+import { formatHostPort } from "@signet/runtime";
+import { parseSpiffeId } from "@signet/spiffe";
+import {
+  certificatePem,
+  createCsr,
+  generateKeyPair,
+  type KeyType,
+  parseCertificates,
+  privateKeyPem,
+} from "@signet/x509";
+import { type TestCa, testIntermediate, testLeaf, testRoot } from "@signet/x509/testing";
+import { afterEach, describe, expect, it } from "vitest";
+import { createCertificate, startOidcIssuer, startTestCaServer, type TestCaServer } from "./ca-server-fixture.ts";
+
+const run = promisify(execFile);
+const spiffeId = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend");
+const key = await generateKeyPair("P-256");
+const csr = createCsr({ key, spiffeId });
+const opened: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.close();
+});
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<TestCaServer> {
+  const ca = await startTestCaServer(env);
+  opened.push(ca);
+  return ca;
+}
+
+async function issue(channel: Channel, token: string | undefined, text: string = csr): Promise<readonly string[]> {
+  const answer = await createCertificate(channel, { csr: text, token });
+  if (answer.kind === "refused") throw new Error(`refused: ${answer.message}`);
+  return answer.chain;
+}
+
+async function plugIn(ca: TestCa, directory: string): Promise<string> {
+  const cacerts = join(directory, "plugged-in");
+  await mkdir(cacerts);
+  const root = ca.trustBundle.pem;
+  const files = {
+    "ca-cert.pem": ca.pem,
+    "ca-key.pem": privateKeyPem(ca.key, "traditional"),
+    "cert-chain.pem": ca.chain.map((certificate) => certificatePem(certificate)).join(""),
+    "root-cert.pem": root,
+  };
+  for (const [name, text] of Object.entries(files)) await writeFile(join(cacerts, name), text, { mode: 0o600 });
+  return cacerts;
+}
+
+describe("the CA server", () => {
+  it("gives a workload its certificate for a token", async () => {
+    const ca = await start();
+    const [leaf = "", root, ...rest] = await issue(ca.connect(), ca.issuer.sign());
+    expect(rest).toEqual([]);
+    expect(root).toBe(ca.rootPem);
+    expect(parseCertificates(leaf)[0]?.subjectAltNames).toEqual([{ kind: "uri", value: spiffeId }]);
+    expect(await readFile(join(ca.directory, "state", "root-cert.pem"), "utf8")).toBe(ca.rootPem);
+  });
+
+  it("is known by the usual istiod names", async () => {
+    const ca = await start();
+    const names = [
+      "istiod.istio-system.svc",
+      "istiod-remote.istio-system.svc",
+      "istio-pilot.istio-system.svc",
+      "localhost",
+    ];
+    for (const serverName of names) {
+      const address = formatHostPort(ca.server.addresses.ca);
+      const channel = connect({ address, tls: { rootCertificatesPem: ca.rootPem, serverName } });
+      expect(await issue(channel, ca.issuer.sign())).toHaveLength(2);
+      channel.close();
+    }
+  });
+
+  it("answers probes, scrapes and the question for its version", async () => {
+    const ca = await start();
+    await createCertificate(ca.connect(), { csr: "hello", token: ca.issuer.sign() });
+    const get = async (address: { host: string; port: number }, path: string) => {
+      const response = await fetch(`http://${formatHostPort(address)}${path}`);
+      return { status: response.status, text: await response.text() };
+    };
+    expect(await get(ca.server.addresses.ready, "/ready")).toEqual({
+      status: 200,
+      text: '{"ready":true,"problems":[]}\n',
+    });
+    expect((await get(ca.server.addresses.monitoring, "/version")).text).toBe("0.0.0-test-unknown-Clean");
+    const { text } = await get(ca.server.addresses.monitoring, "/metrics");
+    expect(text).toContain("\ncitadel_server_csr_count 1\n");
+    expect(text).toContain('\ncitadel_server_csr_sign_err_count{error="CSR_ERROR"} 1\n');
+    expect(text).toContain('grpc_method="CreateCertificate",grpc_code="InvalidArgument"} 1\n');
+    expect(text).toContain("process_cpu_seconds_total");
+    expect((await get(ca.server.addresses.ready, "/metrics")).status).toBe(404);
+  });
+
+  it("serves health and reflection beside the CA RPC", async () => {
+    const ca = await start();
+    const channel = ca.connect();
+    await expect
+      .poll(async () => {
+        const options = { deadlineMs: 5_000, signal: AbortSignal.timeout(5_000) };
+        const services = ["", "istio.v1.auth.IstioCertificateService"];
+        return await Promise.all(
+          services.map(async (service) => (await channel.unary(Health.method.check, { service }, options)).status),
+        );
+      })
+      .toEqual([Serving.SERVING, Serving.SERVING]);
+    async function* question() {
+      yield { messageRequest: { case: "listServices", value: "" } } as const;
+    }
+    const options = { signal: AbortSignal.timeout(5_000) };
+    for await (const { messageResponse } of channel.stream(
+      ServerReflection.method.serverReflectionInfo,
+      question(),
+      options,
+    )) {
+      const listed = messageResponse.case === "listServicesResponse" ? messageResponse.value.service : [];
+      expect(listed.map(({ name }) => name)).toContain("istio.v1.auth.IstioCertificateService");
+    }
+  });
+
+  it("renews by the certificate a workload has, under its name alone", async () => {
+    const ca = await start();
+    const [leaf = ""] = await issue(ca.connect(), ca.issuer.sign());
+    const channel = ca.connect({ chainPem: leaf, privateKeyPem: privateKeyPem(key, "pkcs8") });
+    const other = createCsr({ key, spiffeId: parseSpiffeId("spiffe://cluster.local/ns/demo/sa/backend") });
+    const [renewed = ""] = await issue(channel, undefined, other);
+    expect(parseCertificates(renewed)[0]?.subjectAltNames).toEqual([{ kind: "uri", value: spiffeId }]);
+    expect(ca.logger.lines.at(-1)?.fields).toMatchObject({ authenticator: "client-certificate", spiffeId });
+  });
+
+  it("takes a certificate that it did not issue for none, and the token beside it for what it is", async () => {
+    const ca = await start();
+    const stranger = await testLeaf(await testRoot());
+    const channel = ca.connect({
+      chainPem: stranger.chain.map((certificate) => certificatePem(certificate)).join(""),
+      privateKeyPem: privateKeyPem(stranger.key, "pkcs8"),
+    });
+    expect(await createCertificate(channel, { csr })).toMatchObject({ code: Status.UNAUTHENTICATED });
+    expect(await issue(channel, ca.issuer.sign())).toHaveLength(2);
+  });
+
+  it("asks the client to come back while an issuer's keys are away, and serves the other issuer's", async () => {
+    const [here, away] = [await startOidcIssuer(), await startOidcIssuer()];
+    opened.push(here);
+    await away.close();
+    const rules = [here, away].map(({ issuer }) => ({ issuer, audiences: ["istio-ca"] }));
+    const ca = await start({ JWT_RULE: JSON.stringify(rules) });
+    const channel = ca.connect();
+    expect(await createCertificate(channel, { csr, token: away.sign() })).toEqual({
+      kind: "refused",
+      code: Status.UNAVAILABLE,
+      message: "request authentication is not available now",
+    });
+    expect(await issue(channel, here.sign())).toHaveLength(2);
+    expect(await issue(channel, ca.issuer.sign())).toHaveLength(2);
+    expect(await ca.server.ready()).toBe(true);
+  });
+
+  it("does not start on a port that is taken, and leaves its state unlocked", async () => {
+    const ca = await start();
+    const state = join(ca.directory, "other-state");
+    const taken = { SIGNET_CA_LISTEN: formatHostPort(ca.server.addresses.ca), SIGNET_STATE_DIR: state };
+    await expect(startTestCaServer(taken)).rejects.toMatchObject({ code: "address-in-use" });
+    await start({ SIGNET_STATE_DIR: state });
+  });
+
+  it("drains: calls under way end, new ones are refused, then everything is closed", async () => {
+    const ca = await start();
+    const channel = ca.connect();
+    const under = Array.from({ length: 20 }, () => createCertificate(channel, { csr, token: ca.issuer.sign() }));
+    await Promise.race(under);
+    await ca.server.stop();
+    await ca.server.ended;
+    for (const answer of await Promise.all(under)) {
+      if (answer.kind === "refused") expect(answer.code).toBe(Status.UNAVAILABLE);
+    }
+    await expect(fetch(`http://${formatHostPort(ca.server.addresses.ready)}/ready`)).rejects.toThrow();
+    const messages = ca.logger.lines.map(({ message }) => message);
+    expect(messages.slice(messages.indexOf("ca server draining"))).toEqual(["ca server draining", "ca server stopped"]);
+  });
+});
+
+describe("a plugged-in CA", () => {
+  it("signs with the intermediate and answers its chain, one certificate in each element", async () => {
+    const probe = await start();
+    const ca = await testIntermediate(await testIntermediate(await testRoot()), { organization: "below" });
+    const plugged = await start({ ROOT_CA_DIR: await plugIn(ca, probe.directory) });
+    const chain = await issue(plugged.connect(), plugged.issuer.sign());
+    expect(chain).toHaveLength(4);
+    expect(chain.slice(1, 3)).toEqual(ca.chain.map((certificate) => certificatePem(certificate)));
+    expect(chain.at(-1)).toBe(ca.trustBundle.pem);
+  });
+
+  it("stops the start when half of it is missing", async () => {
+    const probe = await start();
+    const cacerts = join(probe.directory, "half");
+    await mkdir(cacerts);
+    await writeFile(join(cacerts, "ca-cert.pem"), "");
+    const error = await startTestCaServer({ ROOT_CA_DIR: cacerts }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(CaServerError);
+    expect(error).toMatchObject({ code: "cacerts-incomplete" });
+    expect(String(error)).toContain("ca-key.pem, cert-chain.pem, root-cert.pem missing");
+  });
+
+  it("stops the start when its key is another's", async () => {
+    const probe = await start();
+    const ca = await testIntermediate(await testRoot());
+    const cacerts = await plugIn({ ...ca, key: await generateKeyPair("P-256") }, probe.directory);
+    await expect(startTestCaServer({ ROOT_CA_DIR: cacerts })).rejects.toMatchObject({ code: "ca-material-invalid" });
+  });
+});
+
+describe("openssl verify -x509_strict", () => {
+  const caTypes: readonly KeyType[] = ["RSA-2048", "P-256", "P-384"];
+  const csrTypes: readonly KeyType[] = ["RSA-2048", "P-256", "P-384", "P-521", "Ed25519"];
+
+  it.each(caTypes)("agrees with what a %s CA issues", async (type) => {
+    const probe = await start();
+    const intermediate = await testIntermediate(await testRoot({ type }), { type });
+    const ca = await start({ ROOT_CA_DIR: await plugIn(intermediate, probe.directory) });
+    const channel = ca.connect();
+    for (const csrType of csrTypes) {
+      const request = createCsr({ key: await generateKeyPair(csrType), spiffeId });
+      const [leaf = "", issuer = "", root = ""] = await issue(channel, ca.issuer.sign(), request);
+      const path = (name: string) => join(ca.directory, name);
+      for (const [name, text] of Object.entries({ leaf, issuer, root })) await writeFile(path(`${name}.pem`), text);
+      for (const purpose of ["sslserver", "sslclient"]) {
+        const roots = ["-CAfile", path("root.pem"), "-untrusted", path("issuer.pem")];
+        const { stdout } = await run("openssl", [
+          "verify",
+          "-x509_strict",
+          "-purpose",
+          purpose,
+          ...roots,
+          path("leaf.pem"),
+        ]);
+        expect(stdout).toContain("leaf.pem: OK");
+      }
+      const { stdout } = await run("openssl", ["x509", "-in", path("leaf.pem"), "-noout", "-text"]);
+      expect(stdout).toContain(`X509v3 Subject Alternative Name: critical\n                URI:${spiffeId}`);
+    }
+  });
+});
