@@ -49,8 +49,8 @@ export interface Channel {
 }
 
 /**
- * A Channel to `address`. It connects with the first call, keeps the connection, and connects again after it broke; calls
- * are never repeated by themselves, and never go through a proxy from the environment.
+ * A Channel to `address`. It connects with the first call, keeps the connection, and connects again after it broke; a call
+ * is sent again only if the server provably has not read it. It never goes through a proxy from the environment.
  * @throws GrpcError `address-malformed`, `socket-path-too-long`, `tls-material-invalid`
  * @example
  * ```ts
@@ -87,8 +87,9 @@ function channelOptions(options: ConnectOptions): ConstructorParameters<typeof G
     "grpc.initial_reconnect_backoff_ms": reconnect.initialMs,
     "grpc.max_reconnect_backoff_ms": reconnect.maxMs,
     ...(options.idleTimeoutMs === undefined ? {} : { "grpc.client_idle_timeout_ms": options.idleTimeoutMs }),
-    "grpc.enable_retries": 0,
     "grpc.enable_http_proxy": 0,
+    // Without a service config there is no retry policy; what remains is one more attempt for a call that the server refused
+    // unread, as it does while it says goodbye (GOAWAY).
     "grpc.service_config_disable_resolution": 1,
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_channelz": 0,

@@ -1,5 +1,15 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, linkSync, lstatSync, renameSync, rmSync, type Stats, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { connect, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { GrpcError } from "./errors.ts";
@@ -22,6 +32,7 @@ export async function listenOnSocketFile(
 ): Promise<() => void> {
   const { socketPath, mode } = address;
   checkSocketPath(socketPath);
+  checkDirectory(dirname(socketPath));
   const stale = await staleSocket(socketPath);
   const temporary = await bindBeside(server, socketPath);
   try {
@@ -46,6 +57,12 @@ export function checkSocketPath(socketPath: string): void {
     "socket-path-too-long",
     `socket path ${JSON.stringify(socketPath)} has ${length} bytes, the limit is ${maxSocketPathBytes}`,
   );
+}
+
+/** libuv would report a missing directory as a missing permission. */
+function checkDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new GrpcError("socket-directory-missing", `directory ${JSON.stringify(directory)} does not exist`);
 }
 
 /** The file a dead process left at `path`, or undefined if the name is free. */
@@ -93,19 +110,19 @@ function bindBeside(server: Server, path: string): Promise<string> {
   });
 }
 
-/** A name in the same directory, never longer than the wanted one, so that the limit on paths is not lowered. */
+/** A free name in the same directory, never longer than the wanted one, so that the limit on paths is not lowered. */
 function randomSibling(path: string): string {
   const length = Math.min(basename(path).length, 12);
-  return join(dirname(path), randomBytes(12).toString("hex").slice(0, length));
+  for (;;) {
+    const sibling = join(dirname(path), randomBytes(12).toString("hex").slice(0, length));
+    if (sibling !== path && !existsSync(sibling)) return sibling;
+  }
 }
 
 function fileError(error: unknown, path: string): GrpcError {
   if (error instanceof GrpcError) return error;
   const errno = (error as NodeJS.ErrnoException).code ?? "unknown error";
   if (errno === "EEXIST") return inUse(path);
-  if (errno === "ENOENT") {
-    return new GrpcError("socket-directory-missing", `directory ${JSON.stringify(dirname(path))} does not exist`);
-  }
   return new GrpcError("listen-failed", `cannot listen on ${JSON.stringify(path)}: ${errno}`, { cause: error });
 }
 
