@@ -55,9 +55,8 @@ function createIssuanceCounters(metrics: Metrics) {
     idExtraction: metrics.counter("citadel_server_id_extraction_err_count", "never incremented, as in istiod"),
     issuance: metrics.counter("citadel_server_success_cert_issuance_count", "certificates issued"),
   };
-  // A rate over a counter that is not there until its first event misses that event.
-  for (const counter of Object.values(counters)) counter.add({}, 0);
   const signError = metrics.counter("citadel_server_csr_sign_err_count", "CSRs that were not signed", ["error"]);
+  // A rate over a counter that is not there until its first event misses that event.
   const types: readonly SignErrorType[] = ["CA_NOT_READY", "CSR_ERROR", "TTL_ERROR", "CERT_GEN_ERROR"];
   for (const type of types) signError.add({ error: type }, 0);
   return { ...counters, signError };

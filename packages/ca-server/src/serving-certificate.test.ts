@@ -96,6 +96,7 @@ describe("keepServingCertificate", () => {
     const same = signingCa.trustBundle.current();
     if (same !== undefined) signingCa.trustBundle.publish({ ...same });
     await clock.advance(60_000);
+    await clock.untilSleepers(1);
     expect(serialOf(keeper)).toBe(first);
 
     const other = (await fakeSigningCa()).trustBundle.current();

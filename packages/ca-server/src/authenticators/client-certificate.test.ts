@@ -2,7 +2,7 @@ import type { PresentedCredentials } from "@signet/ca";
 import { createSource } from "@signet/runtime";
 import { FakeClock } from "@signet/runtime/testing";
 import { parseTrustDomain } from "@signet/spiffe";
-import type { CertificateChain, TrustBundle } from "@signet/x509";
+import { type CertificateChain, signLeaf, type TrustBundle } from "@signet/x509";
 import { testIntermediate, testLeaf, testRoot } from "@signet/x509/testing";
 import { describe, expect, it } from "vitest";
 import { createClientCertificateAuthenticator } from "./client-certificate.ts";
@@ -86,6 +86,25 @@ describe("the client certificate authenticator", () => {
     expect(await authenticate(presented(chain))).toMatchObject({ kind: "rejected", reason: "certificate-untrusted" });
   });
 
+  it("rejects a certificate that is for servers only", async () => {
+    const { key } = await testLeaf(root);
+    const template = {
+      spki: key.spki,
+      notBefore: new Date("2025-12-31T00:00:00Z"),
+      notAfter: new Date("2027-01-01T00:00:00Z"),
+    };
+    const uri = { kind: "uri", value: "spiffe://cluster.local/ns/demo/sa/frontend" } as const;
+    const issuer = { certificate: root.certificate, key: root.key };
+    const whole = signLeaf({ template: { ...template, subjectAltNames: [uri] }, issuer, serialNumber: Buffer.of(1) });
+    // serverAuth and clientAuth of the profile become serverAuth twice; the signature no longer fits, and is not reached.
+    const clientAuth = Buffer.from("06082b06010505070302", "hex");
+    const at = Buffer.from(whole).indexOf(clientAuth);
+    const der = Buffer.from(whole);
+    der[at + clientAuth.length - 1] = 0x01;
+    const result = await authenticate(presented([{ der }]));
+    expect(result).toMatchObject({ kind: "rejected", cause: expect.stringContaining("extended-key-usage-missing") });
+  });
+
   it("rejects a CA's own certificate", async () => {
     const intermediate = await testIntermediate(root);
     expect((await authenticate(presented(intermediate.chain))).kind).toBe("rejected");
@@ -111,8 +130,7 @@ describe("the client certificate authenticator", () => {
   it("rejects what is no certificate, and more of them than any honest chain has", async () => {
     const junk = { der: new Uint8Array([0x30, 0x00]) };
     expect(await authenticate(presented([junk]))).toMatchObject({ kind: "rejected", reason: "certificate-malformed" });
-    const { chain } = await testLeaf(root);
-    const long = Array.from({ length: 50 }, () => chain[0]);
+    const long = Array.from({ length: 50 }, () => junk);
     expect(await authenticate(presented(long))).toMatchObject({ kind: "rejected", reason: "certificate-untrusted" });
   });
 });
