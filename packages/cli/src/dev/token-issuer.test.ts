@@ -7,7 +7,7 @@ import { errorCode, type Logger } from "@signet/runtime";
 import { FakeClock, fakeLogger } from "@signet/runtime/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadTokenSigner, startTokenIssuer, type TokenIssuer } from "./token-issuer.ts";
-import { readIssuerKeys, readIssuerUrl, tokenIssuerFiles, writeIssuerUrl } from "./token-issuer-files.ts";
+import { readIssuerKeys, tokenIssuerFiles, writeIssuerUrl } from "./token-issuer-files.ts";
 import type { TokenRequest } from "./token-issuer-token.ts";
 
 const hour = 3_600_000;
@@ -253,10 +253,5 @@ describe("loadTokenSigner", () => {
     expect(await loadTokenSigner(join(stateDirectory, "nowhere"), clock)).toBeUndefined();
     await writeIssuerUrl(stateDirectory, "http://127.0.0.1:1");
     expect(await loadTokenSigner(stateDirectory, clock)).toBeUndefined();
-  });
-
-  it.each(["", "{}", "null", '{"issuer":1}', '{"issuer":""}'])("takes no issuer from %j", async (text) => {
-    await writeFile(tokenIssuerFiles(stateDirectory).issuer, text);
-    expect(await codeOf(readIssuerUrl(stateDirectory))).toBe("state-damaged");
   });
 });
