@@ -9,7 +9,6 @@ import {
 import { bitString, type DerValue, derNode, encodeDer, octetString, sequence } from "./der/der-writer.ts";
 import { objectIdentifier } from "./der/object-identifier.ts";
 import { describeName, organizationOnly } from "./distinguished-name.ts";
-import { extensionId } from "./extension.ts";
 import { encodePem } from "./pem.ts";
 import { testKey, testLeaf, testRoot } from "./testing.ts";
 
@@ -242,39 +241,4 @@ describe("serialNumberHex", () => {
   ])("writes %s as %s", (serial, expected) => {
     expect(serialNumberHex(parseCertificate(odd({ serial })))).toBe(expected);
   });
-});
-
-describe("describeName", () => {
-  const name = (...attributes: [dotted: string, tag: number, hex: string][]): Uint8Array =>
-    encodeDer(
-      sequence(
-        ...attributes.map(([dotted, tag, hex]) =>
-          derNode(0x31, [sequence(objectIdentifier(dotted).der, derNode(tag, [Uint8Array.fromHex(hex)]))]),
-        ),
-      ),
-    );
-
-  it.each([
-    ["nothing", name(), ""],
-    ["the order of the certificate", name(["2.5.4.6", 0x13, "4445"], ["2.5.4.3", 0x0c, "c3bc"]), "C=DE,CN=ü"],
-    ["types it has no name for", name(["1.2.3", 0x0c, "61"]), "1.2.3=a"],
-    ["separators", name(["2.5.4.3", 0x0c, "612c4f3d622b5c"]), "CN=a\\,O\\=b\\+\\\\"],
-    ["control characters", name(["2.5.4.3", 0x0c, "610a1b5b33316d"]), "CN=a??[31m"],
-    ["UCS-2", name(["2.5.4.3", 0x1e, "00fc0061"]), "CN=üa"],
-    ["half a UCS-2 character", name(["2.5.4.3", 0x1e, "00"]), "CN=#00"],
-    ["strings of another kind", name(["2.5.4.3", 0x1c, "00000061"]), "CN=#00000061"],
-  ])("writes %s", (_what, der, expected) => {
-    expect(describeName(der)).toBe(expected);
-  });
-
-  it("refuses what is no name", () => {
-    expect(() => describeName(Uint8Array.of(5, 0))).toThrow(malformed);
-    expect(() => describeName(Uint8Array.of(0x30, 0, 0))).toThrow(malformed);
-  });
-});
-
-it("extension identifiers are those of RFC 5280", () => {
-  expect(Object.values(extensionId).map(({ dotted }) => dotted)).toEqual(
-    [14, 15, 17, 19, 30, 35, 37].map((number) => `2.5.29.${number}`),
-  );
 });
