@@ -162,6 +162,19 @@ describe("the CA server", () => {
       message: "request authentication is not available now",
     });
     expect(await issue(channel, here.sign())).toHaveLength(2);
+    const news = ca.logger.lines.filter(({ message }) => message.startsWith("token issuer keys"));
+    expect(news).toContainEqual(
+      expect.objectContaining({
+        message: "token issuer keys fetched",
+        fields: expect.objectContaining({ issuer: here.issuer }),
+      }),
+    );
+    expect(news).toContainEqual(
+      expect.objectContaining({
+        message: "token issuer keys unavailable",
+        fields: expect.objectContaining({ issuer: away.issuer }),
+      }),
+    );
     expect(await issue(channel, ca.issuer.sign())).toHaveLength(2);
     expect(await ca.server.ready()).toBe(true);
   });

@@ -31,8 +31,10 @@ export async function serveCa(
   },
 ): Promise<GrpcListener> {
   const { logger } = parts;
+  // "" is also every interface, and works on a machine without IPv6.
+  const host = caListen.host === "::" ? "" : caListen.host;
   return await serve({
-    listen: caListen,
+    listen: { host, port: caListen.port },
     credentials: tlsServerCredentials({
       serving: parts.certificate.pem,
       clientCa: mapSource(parts.signingCa.trustBundle, ({ pem }) => pem),

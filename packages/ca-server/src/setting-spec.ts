@@ -14,6 +14,7 @@ export type CaServerSettingValues = {
   readonly logLevel: LogLevel;
   readonly enableCaServer: boolean;
   readonly externalCa: string;
+  readonly useRemoteCerts: boolean;
   readonly rootCaDirectory: string;
   readonly defaultTtlMs: number;
   readonly maxTtlMs: number;
@@ -103,6 +104,12 @@ export const caServerSettings: CaServerSettingSpec = {
     flag: "external-ca",
     default: "",
     description: "only empty is supported; anything else stops the start",
+  }),
+  useRemoteCerts: setting.bool({
+    env: "USE_REMOTE_CERTS",
+    flag: "use-remote-certs",
+    default: false,
+    description: "only false is supported; true stops the start",
   }),
   rootCaDirectory: setting.text({
     env: "ROOT_CA_DIR",
@@ -195,7 +202,7 @@ export const caServerSettings: CaServerSettingSpec = {
     flag: "istio-gprc-maxrecvmsgsize",
     default: 4 * 1024 * 1024,
     min: 1_024,
-    max: 64 * 1024 * 1024,
+    max: 2_147_483_647,
     description: "largest message that is received, in bytes",
   }),
   keepaliveTimeMs: setting.duration({

@@ -101,6 +101,8 @@ describe("parseCaServerSettings", () => {
       "an RSA key that contradicts itself",
       { SIGNET_SELF_SIGNED_CA_KEY: "rsa-2048", CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: "4096" },
     ],
+    ["another CA than its own", { EXTERNAL_CA: "ISTIOD_RA_KUBERNETES_API" }],
+    ["a plugged-in CA from somewhere else", { USE_REMOTE_CERTS: "true" }],
     ["a weak RSA key", { CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: "1024" }],
     ["a lifetime of nothing", { MAX_WORKLOAD_CERT_TTL: "0s" }],
     ["an IP address as custom host", { ISTIOD_CUSTOM_HOST: "127.0.0.1" }],

@@ -80,6 +80,7 @@ function checkTogether(values: CaServerSettingValues): readonly string[] {
   if (!values.enableCaServer) problems.push("ENABLE_CA_SERVER is false, and this process is nothing but a CA server");
   // To sign with a key of our own where another CA was asked for would split the mesh.
   if (values.externalCa !== "") problems.push(`EXTERNAL_CA ${JSON.stringify(values.externalCa)} is not supported`);
+  if (values.useRemoteCerts) problems.push("USE_REMOTE_CERTS is not supported");
   if (values.defaultTtlMs > values.maxTtlMs) {
     const [usual, most] = [formatDuration(values.defaultTtlMs), formatDuration(values.maxTtlMs)];
     problems.push(`DEFAULT_WORKLOAD_CERT_TTL ${usual} exceeds MAX_WORKLOAD_CERT_TTL ${most}`);
