@@ -45,7 +45,7 @@ export function startChild(spec: ChildSpec): Child {
   spawned.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
   void ended.then((how) => {
     if (!asked) {
-      spec.onUnexpectedEnd(new Error(`${spec.name} ended by itself (${how}); its log ends:\n${logTail(logFile)}`));
+      spec.onUnexpectedEnd(endedEarly(spec.name, how, logFile));
     }
   });
 
@@ -60,26 +60,30 @@ export function startChild(spec: ChildSpec): Child {
     name: spec.name,
     pid: spawned.pid ?? 0,
     logFile,
-    firstLine: firstLineOf(spawned.stdout, ended),
+    firstLine: firstLineOf(
+      spawned.stdout,
+      ended.then((how) => endedEarly(spec.name, how, logFile)),
+    ),
     ended,
     kill: () => end("SIGKILL"),
     stop: () => end("SIGTERM"),
   };
 }
 
-function firstLineOf(output: NodeJS.ReadableStream | null, ended: Promise<string>): Promise<string> {
+function firstLineOf(output: NodeJS.ReadableStream | null, ended: Promise<Error>): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   if (output !== null) {
     createInterface({ input: output }).once("line", resolve);
   }
-  void ended.then((how) => reject(new Error(`ended before it was ready: ${how}`)));
+  void ended.then(reject);
   // Not everyone waits for a line, and then it is no error that none came.
   promise.catch(() => undefined);
   return promise;
 }
 
-function logTail(logFile: string): string {
-  return readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-5).join("\n");
+function endedEarly(name: string, how: string, logFile: string): Error {
+  const logTail = readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-5).join("\n");
+  return new Error(`${name} ended by itself (${how}); its log ends:\n${logTail}`);
 }
 
 /** The few variables of the demo's own environment that its programs may see, and `more`. */

@@ -1,13 +1,12 @@
 import { rmSync } from "node:fs";
 import { parseSettings, settingsHelp } from "@signet/runtime";
-import { makeDemoDirectory } from "./demo-directory.ts";
 import { demoSettings } from "./demo-settings.ts";
 import type { DemoReport } from "./report.ts";
 import { runDemo } from "./run-demo.ts";
 import { createTimeline, wantsColour } from "./timeline.ts";
 
 // Runs below main.ts, as the leader of the process group that everything the demo starts is in.
-const directory = makeDemoDirectory();
+const [directory = "", ...args] = process.argv.slice(2);
 const stopping = new AbortController();
 
 process.on("SIGTERM", () => stopping.abort(new Error("stopped")));
@@ -19,16 +18,21 @@ if (!process.connected) {
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  process.exitCode = await main();
 } catch (error) {
   if (!stopping.signal.aborted) {
     throw error;
   }
   process.exitCode = 1;
 } finally {
-  rmSync(directory, { recursive: true, force: true });
   process.removeListener("disconnect", endGroup);
   process.disconnect?.();
+}
+
+function verdictOf({ ok, rotations }: DemoReport): string {
+  return ok
+    ? `Nobody noticed: ${rotations.frontend} and ${rotations.backend} rotations, no request lost, no stranger let in.`
+    : "Not as it must be.";
 }
 
 function endGroup(): void {
@@ -36,7 +40,7 @@ function endGroup(): void {
   process.kill(-process.pid, "SIGKILL");
 }
 
-async function main(args: readonly string[]): Promise<number> {
+async function main(): Promise<number> {
   const parsed = parseSettings(demoSettings, { args, env: {} });
   if (parsed.kind === "help") {
     process.stdout.write(
@@ -57,10 +61,11 @@ async function main(args: readonly string[]): Promise<number> {
     if (settings.json) {
       process.stdout.write(`${JSON.stringify(report)}\n`);
     } else {
-      timeline.say(report.ok ? "all as it must be" : "NOT as it must be", report.ok ? "good" : "bad");
+      timeline.say(verdictOf(report), report.ok ? "good" : "bad");
     }
   };
   const warn = (line: string): unknown => process.stderr.write(`${line}\n`);
+  timeline.title("Two workloads, their agents and their sidecars; certificates that live for 10 seconds.");
   const options = { settings, directory, env: process.env, timeline, warn, elapsed, onReport };
   return (await runDemo(options, stopping.signal)) ? 0 : 1;
 }

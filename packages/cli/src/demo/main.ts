@@ -1,13 +1,17 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { rmSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
+import { makeDemoDirectory } from "./demo-directory.ts";
 
 // Two processes, each the watchdog of the other. This one does nothing but wait, so whoever ends it, ends the demo: the
 // other notices that the channel between them closes. The other leads a process group of its own, with the CA server,
 // the agents and the Envoys in it, and this one ends the group whatever becomes of its leader.
 const graceMs = 10_000;
 
-const demo = fork(fileURLToPath(new URL("./demo-process.ts", import.meta.url)), process.argv.slice(2), {
+const directory = makeDemoDirectory();
+const program = fileURLToPath(new URL("./demo-process.ts", import.meta.url));
+const demo = fork(program, [directory, ...process.argv.slice(2)], {
   detached: true,
   stdio: ["ignore", "inherit", "inherit", "ipc"],
 });
@@ -26,6 +30,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 
 demo.once("exit", (code) => {
   endGroup(demo);
+  rmSync(directory, { recursive: true, force: true });
   process.exitCode = stoppedBy === undefined ? (code ?? 1) : 128 + constants.signals[stoppedBy];
 });
 

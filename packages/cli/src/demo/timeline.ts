@@ -4,6 +4,8 @@ export type Tone = "plain" | "good" | "bad" | "quiet";
 /** Tells a person what happens, line by line, each with the seconds since the start. */
 export interface Timeline {
   say(text: string, tone?: Tone): void;
+  /** A line by itself, with an empty one below. */
+  title(text: string): void;
 }
 
 /** Where a timeline is written. */
@@ -22,6 +24,7 @@ export function createTimeline({ write, colour, elapsed }: TimelineOptions): Tim
   const paint = (text: string, tone: Tone): string =>
     colour && tone !== "plain" ? colours[tone] + text + reset : text;
   return {
+    title: (text) => write(`${text}\n\n`),
     say(text, tone = "plain") {
       const time = paint(`${elapsed().toFixed(1).padStart(6)} s`, "quiet");
       // What follows the first line of a text stands under it.
