@@ -5,3 +5,10 @@ export {
   envoySdsClientModel,
 } from "./testing/envoy-sds-client-model.ts";
 export { type FakeAnswer, type FakeCaClient, type FakeRequest, fakeCaClient } from "./testing/fake-ca-client.ts";
+export {
+  type HeldSecrets,
+  openSdsStream,
+  type SdsTestStream,
+  type SecretTexts,
+  subscribeSds,
+} from "./testing/sds-test-client.ts";

@@ -42,13 +42,20 @@ export function createGrpcCaClient(options: GrpcCaClientOptions, events: CaClien
   let connection: Connection | undefined;
   let nameIndex = 0;
 
+  /** The channel for the root of now; a root file that is gone or broken does not cost a connection that stands. */
   async function connected(): Promise<Channel> {
-    const rootCertificatesPem = endpoint.plaintext ? undefined : await readRoot(endpoint.root, connection);
-    if (connection !== undefined && connection.rootCertificatesPem === rootCertificatesPem) return connection.channel;
-    close();
-    const channel = open(rootCertificatesPem);
-    connection = { channel, rootCertificatesPem };
-    return channel;
+    try {
+      const rootCertificatesPem = endpoint.plaintext ? undefined : await readRoot(endpoint.root);
+      if (connection?.rootCertificatesPem !== rootCertificatesPem || connection === undefined) {
+        const channel = open(rootCertificatesPem);
+        close();
+        connection = { channel, rootCertificatesPem };
+      }
+      return connection.channel;
+    } catch (error) {
+      if (connection !== undefined) return connection.channel;
+      throw new AgentError("ca-root-unusable", `root certificates of the CA: ${errorMessage(error)}`, { cause: error });
+    }
   }
 
   function open(rootCertificatesPem: string | undefined): Channel {
@@ -88,15 +95,9 @@ export function createGrpcCaClient(options: GrpcCaClientOptions, events: CaClien
   return { createCertificate, close };
 }
 
-/** The roots to verify the CA by; a root file that is gone for a moment does not cost a connection that stands. */
-async function readRoot(root: CaEndpoint["root"], connection: Connection | undefined): Promise<string> {
+async function readRoot(root: CaEndpoint["root"]): Promise<string> {
   if (root.kind === "system") return getCACertificates("system").join("\n");
-  try {
-    return (await readFileCapped(root.path, maxRootFileBytes)).toString("utf8");
-  } catch (error) {
-    if (connection?.rootCertificatesPem !== undefined) return connection.rootCertificatesPem;
-    throw new AgentError("ca-root-unusable", `root certificates of the CA: ${errorMessage(error)}`, { cause: error });
-  }
+  return (await readFileCapped(root.path, maxRootFileBytes)).toString("utf8");
 }
 
 async function callHeaders(options: GrpcCaClientOptions, events: CaClientEvents): Promise<Record<string, string>> {
