@@ -1,6 +1,13 @@
 import { findCommand, signetHelp } from "./commands.ts";
 
-/** Runs one `signet` command line and returns its exit code: 0 done, 1 failed, 2 not understood. */
+/**
+ * Runs one `signet` command line and returns its exit code: 0 done, 1 failed, 2 not understood.
+ * @example
+ * ```ts
+ * import { runSignet } from "@signet/cli";
+ * process.exitCode = await runSignet(["version"], process.env);
+ * ```
+ */
 export async function runSignet(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) {

@@ -7,7 +7,18 @@ export type SpiffeErrorCode =
   | "trust-domain-too-long"
   | "kubernetes-name-malformed";
 
-/** The one error class of this package; `code` is closed, `message` is for people. */
+/**
+ * The one error class of this package; `code` is closed, `message` is for people.
+ * @example
+ * ```ts
+ * import { parseSpiffeId, SpiffeError } from "@signet/spiffe";
+ * try {
+ *   parseSpiffeId("spiffe://cluster.local");
+ * } catch (error) {
+ *   if (error instanceof SpiffeError) error.code; // "spiffe-id-without-path"
+ * }
+ * ```
+ */
 export class SpiffeError extends Error {
   override readonly name = "SpiffeError";
   readonly code: SpiffeErrorCode;
