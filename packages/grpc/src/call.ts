@@ -116,17 +116,32 @@ async function sendAll<I extends DescMessage>(
   over: AbortSignal,
 ): Promise<void> {
   const iterator = requests[Symbol.asyncIterator]();
-  const stopped = new Promise<void>((resolve) => over.addEventListener("abort", () => resolve(), { once: true }));
   while (!over.aborted) {
-    const next = await Promise.race([iterator.next(), stopped]);
+    const next = await unlessAborted(iterator.next(), over);
     if (over.aborted || next === undefined) break;
     if (next.done === true) return wire.halfClose();
     const bytes = Buffer.from(toBinary(method.input, create(method.input, next.value)));
     const sent = new Promise<void>((callback) => wire.sendMessageWithContext({ callback: () => callback() }, bytes));
-    await Promise.race([sent, stopped]);
+    await unlessAborted(sent, over);
   }
   // Not awaited: a generator that waits for something of its own takes its return only then.
   iterator.return?.()?.catch(() => {});
+}
+
+/** What `work` comes to, or undefined on abort; leaves no listener behind on a signal that lives longer. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve(undefined);
+    const settle = (finish: () => void): void => {
+      signal.removeEventListener("abort", stop);
+      finish();
+    };
+    signal.addEventListener("abort", stop, { once: true });
+    work.then(
+      (value) => settle(() => resolve(value)),
+      (error: unknown) => settle(() => reject(error)),
+    );
+  });
 }
 
 function createCall(channel: GrpcChannel, path: string, deadline: number): Wire {

@@ -96,7 +96,7 @@ function channelOptions(options: ConnectOptions): ConstructorParameters<typeof G
   };
 }
 
-const hostPortPattern = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/[\]]+)):(\d{1,5})$/;
+const hostPortPattern = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+)):(\d{1,5})$/;
 
 function parseAddress(address: string): { readonly target: string; readonly host: string } {
   if (address.startsWith("unix:")) {

@@ -139,8 +139,8 @@ describe("draining", () => {
     const signal = await started.promise;
     await listener.drain(10);
     expect(signal.reason).toMatchObject({ code: Status.UNAVAILABLE });
-    await expect(call).rejects.toMatchObject({ code: Status.UNAVAILABLE });
-    expect(await code()).toBe(Status.CANCELLED);
+    await expect(call).rejects.toMatchObject({ code: Status.UNAVAILABLE, message: "the server is shutting down" });
+    expect(await code()).toBe(Status.UNAVAILABLE);
   });
 
   test("more than once is one draining", async () => {

@@ -32,8 +32,10 @@ export interface CallHost {
 /** A call, as draining sees it. */
 export interface RunningCall {
   readonly kind: BoundMethod["kind"];
-  /** Aborts the handler's signal; its outcome is still sent if there is a way. */
+  /** Aborts the handler's signal; what it answers then is still sent. */
   abort(reason: StatusError): void;
+  /** Aborts the handler's signal and ends the call with `reason`. */
+  cut(reason: StatusError): void;
 }
 
 type Call = {
@@ -43,7 +45,10 @@ type Call = {
   readonly host: CallHost;
   readonly requests: Inbox<Message>;
   readonly controller: AbortController;
-  readonly over: PromiseWithResolvers<never>;
+  /** Why nothing can be sent any more, once that is so. */
+  endedBy: StatusError | undefined;
+  /** Fails the send that is under way. */
+  failSend: ((reason: StatusError) => void) | undefined;
 };
 
 /**
@@ -63,19 +68,28 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
     host,
     requests: createInbox<Message>(() => wire.startRead()),
     controller: new AbortController(),
-    over: Promise.withResolvers<never>(),
+    endedBy: undefined,
+    failSend: undefined,
   };
-  call.over.promise.catch(() => {});
-  const running: RunningCall = { kind: method.kind, abort: (reason) => abort(call, reason) };
-  let open = true;
+  const running: RunningCall = {
+    kind: method.kind,
+    abort: (reason) => abort(call, reason),
+    cut(reason) {
+      abort(call, reason);
+      wire.sendStatus({ code: reason.code, details: reason.message, metadata: null });
+    },
+  };
+
+  const deadline = abortAtDeadline(call);
 
   function close(): void {
-    if (!open) return;
-    open = false;
+    if (call.endedBy !== undefined) return;
     host.running.delete(running);
+    clearTimeout(deadline);
     const reason = endReason(call);
+    call.endedBy = reason;
     abort(call, reason);
-    call.over.reject(reason);
+    call.failSend?.(reason);
     const code = sentStatus(stream) ?? reason.code;
     host.onCall({
       service: method.service,
@@ -100,6 +114,20 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
 }
 
 const unknownPeer: Peer = { address: "unknown", transport: "plaintext" };
+
+/**
+ * grpc-js tells of a passed deadline once its status went out, which for a stream whose client does not read is never. The
+ * status is sent by grpc-js; this ends the handler.
+ */
+function abortAtDeadline(call: Call): NodeJS.Timeout | undefined {
+  const deadline = Number(call.wire.getDeadline());
+  if (call.method.kind === "unary" || !Number.isFinite(deadline)) return undefined;
+  const reason = new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed");
+  return setTimeout(() => {
+    abort(call, reason);
+    call.failSend?.(reason);
+  }, deadline - Date.now());
+}
 
 /** The stream under a call: the only place that tells how it really ended and which connection it came by. */
 function http2StreamOf(wire: ServerInterceptingCallInterface): ServerHttp2Stream {
@@ -156,8 +184,12 @@ async function answerStream(call: Call, context: CallContext): Promise<void> {
 
 /** Resolves when HTTP/2 took the message, which it does as fast as the client reads; rejects when the call is over. */
 function send(call: Call, bytes: Uint8Array): Promise<void> {
-  const sent = new Promise<void>((resolve) => call.wire.sendMessage(asBuffer(bytes), resolve));
-  return Promise.race([sent, call.over.promise]);
+  return new Promise((resolve, reject) => {
+    // grpc-js calls back only if the message went out.
+    if (call.endedBy !== undefined) reject(call.endedBy);
+    call.failSend = reject;
+    call.wire.sendMessage(asBuffer(bytes), resolve);
+  });
 }
 
 function sendFailure(call: Call, error: unknown): void {

@@ -183,15 +183,21 @@ function definitionOf(methods: ReadonlyMap<string, BoundMethod>): ServiceDefinit
 
 type Drainable = { readonly listening: Listening; readonly host: CallHost; readonly goAway: () => void };
 
+/** How long calls that were cut may take to tell their clients, before connections are destroyed. */
+const farewellMs = 100;
+
 async function drain({ listening, host, goAway }: Drainable, graceMs: number): Promise<void> {
   const reason = new StatusError(Status.UNAVAILABLE, "the server is shutting down");
   const closed = listening.close();
   goAway();
   for (const call of host.running) if (call.kind === "stream") call.abort(reason);
-  const cut = setTimeout(() => {
-    for (const call of host.running) call.abort(reason);
-    for (const socket of listening.sockets) socket.destroy();
+  const cutCalls = setTimeout(() => {
+    for (const call of host.running) call.cut(reason);
   }, graceMs);
+  const destroyConnections = setTimeout(() => {
+    for (const socket of listening.sockets) socket.destroy();
+  }, graceMs + farewellMs);
   await closed;
-  clearTimeout(cut);
+  clearTimeout(cutCalls);
+  clearTimeout(destroyConnections);
 }

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect as connectSocket, createServer, type Socket } from "node:net";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import type { DiscoveryRequest } from "@signet/protos/envoy/service/discovery/v3/discovery";
 import { SecretDiscoveryService } from "@signet/protos/envoy/service/secret/v3/sds";
@@ -9,6 +11,7 @@ import {
   type CallContext,
   type CallErrorEvent,
   type CallEvent,
+  connect,
   onlyRequest,
   Status,
   StatusError,
@@ -279,19 +282,42 @@ describe("a client that cancels", () => {
 
 test("a connection that breaks aborts the handler and fails the client", async () => {
   const reason = Promise.withResolvers<unknown>();
-  const { channel, listener, code } = await pairOf(async function* (_requests, { signal }) {
+  const pair = await pairOf(async function* (_requests, { signal }) {
     yield { nonce: "ready" };
     reason.resolve(await aborted(signal));
-    await new Promise(() => {});
   });
+  const relay = await relayTo(pair.socketPath);
+  const channel = connect({ address: relay.address });
+  closers.push(() => channel.close());
   const iterator = channel.stream(streamSecrets, open([{}], never), { signal: never })[Symbol.asyncIterator]();
   await iterator.next();
-  // No grace: every connection is destroyed.
-  await listener.drain(0);
+  relay.breakConnections();
   await expect(iterator.next()).rejects.toMatchObject({ code: Status.UNAVAILABLE });
-  expect(await reason.promise).toMatchObject({ code: Status.UNAVAILABLE });
-  expect(await code()).toBe(Status.CANCELLED);
+  expect(await reason.promise).toMatchObject({ code: Status.CANCELLED });
+  expect(await pair.code()).toBe(Status.CANCELLED);
 });
+
+/** Something between client and server that can fail. */
+async function relayTo(socketPath: string) {
+  const sockets: Socket[] = [];
+  const server = createServer((near) => {
+    const far = connectSocket(socketPath);
+    for (const socket of [near, far]) {
+      sockets.push(socket);
+      socket.on("error", () => {});
+    }
+    near.pipe(far).pipe(near);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  closers.push(() => server.close());
+  const address = server.address();
+  return {
+    address: `127.0.0.1:${address === null || typeof address === "string" ? 0 : address.port}`,
+    breakConnections() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
 
 test("a deadline set by the client aborts the handler, also while it cannot send", async () => {
   const reason = Promise.withResolvers<unknown>();
