@@ -76,6 +76,12 @@ describe("parseCallerCsr", () => {
     expect(() => parseCallerCsr(mixed)).toThrow(expect.objectContaining({ code: "csr-malformed" }));
   });
 
+  it("refuses a signature over SHA-1", () => {
+    expect(() => parseCallerCsr(buildTestCsr({ key: rsaKey(2048), sha1: true }))).toThrow(
+      expect.objectContaining({ code: "csr-signature-invalid" }),
+    );
+  });
+
   it("keeps the cause", () => {
     expect(() => parseCallerCsr("x")).toThrow(expect.objectContaining({ cause: expect.any(Error) }));
   });

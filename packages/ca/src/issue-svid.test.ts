@@ -1,7 +1,15 @@
 import { systemClock } from "@signet/runtime";
 import { FakeClock } from "@signet/runtime/testing";
 import { parseSpiffeId, type SpiffeId } from "@signet/spiffe";
-import { createCsr, generateKeyPair, type KeyPair, parseTrustBundle, spiffeIdOf } from "@signet/x509";
+import {
+  type CertificateChain,
+  createCsr,
+  generateKeyPair,
+  type KeyPair,
+  parseCertificate,
+  parseTrustBundle,
+  spiffeIdOf,
+} from "@signet/x509";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Caller } from "./caller.ts";
@@ -141,6 +149,44 @@ describe("issueSvid", () => {
     const issued = await issueSvid(request, { ...dependencies, signingCa: rotating }, signal);
     expect(issued.trustBundle).toBe(before);
     expect(signingCa.trustBundle.current()).not.toBe(before);
+  });
+
+  it("verifies the signature of a key elsewhere every time", async () => {
+    let faulty = false;
+    const flipped = ([{ der }]: CertificateChain): CertificateChain => [
+      parseCertificate(der.with(-1, (der.at(-1) ?? 0) ^ 1)),
+    ];
+    const { dependencies } = await setUp({
+      keyIsLocal: false,
+      alter: (chain) => (faulty ? flipped(chain) : chain),
+    });
+    await issueSvid(request, dependencies, signal);
+    faulty = true;
+    await expect(issueSvid(request, dependencies, signal)).rejects.toMatchObject({ code: "issued-svid-mismatch" });
+  });
+
+  it("gives the reason of the signal where the backend fails because of it", async () => {
+    const { dependencies, signingCa, events } = await setUp();
+    const reason = new Error("deadline");
+    const controller = new AbortController();
+    const hanging: FakeSigningCa = {
+      ...signingCa,
+      sign() {
+        controller.abort(reason);
+        return Promise.reject(new Error("socket closed"));
+      },
+    };
+    const call = issueSvid(request, { ...dependencies, signingCa: hanging }, controller.signal);
+    await expect(call).rejects.toBe(reason);
+    expect(events.all).toEqual([]);
+  });
+
+  it("looks at nothing when aborted before", async () => {
+    const { dependencies, events } = await setUp();
+    const reason = new Error("client went away");
+    const call = issueSvid({ ...request, csrPem: "x" }, dependencies, AbortSignal.abort(reason));
+    await expect(call).rejects.toBe(reason);
+    expect(events.all).toEqual([]);
   });
 
   it("rejects with the reason of the signal when aborted, and tells of no refusal", async () => {

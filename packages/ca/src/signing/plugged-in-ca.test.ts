@@ -155,6 +155,20 @@ describe("createPluggedInCa", () => {
   });
 });
 
+describe("createPluggedInCa with a renewed certificate in cert-chain.pem only", () => {
+  it.each([
+    ["has expired", past],
+    ["is not yet valid", future],
+  ])("refuses a ca-cert.pem that %s", async (_, validity) => {
+    const root = await testRoot();
+    const stale = await testIntermediate(root, validity);
+    const renewed = await testIntermediate(root, { key: stale.key });
+    expect(() => open({ ...filesOf(renewed), certificatePem: stale.pem })).toThrow(
+      expect.objectContaining({ code: "ca-material-invalid", message: expect.stringMatching(/^ca-cert\.pem/) }),
+    );
+  });
+});
+
 async function leafAsCa(): Promise<TestCa> {
   const root = await testRoot();
   const { chain, key } = await testLeaf(root, { spiffeId: parseSpiffeId("spiffe://cluster.local/ns/a/sa/b") });

@@ -15,6 +15,6 @@ export function createRandomPool(randomBytes: (size: number) => Uint8Array): (si
       used = 0;
     }
     used += size;
-    return pool.slice(used - size, used);
+    return pool.subarray(used - size, used);
   };
 }

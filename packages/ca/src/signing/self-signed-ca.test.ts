@@ -47,6 +47,25 @@ describe("loadSelfSignedCa where nothing is stored", () => {
     expect(signingCa.chain()).toEqual([]);
   });
 
+  it("draws no serial number for a call that was aborted before", async () => {
+    let drawn = 0;
+    const counted = (size: number) => {
+      drawn++;
+      return randomBytes(size);
+    };
+    const store = memoryCaStateStore(await testCaState());
+    const options = {
+      store,
+      trustDomain: parseTrustDomain("cluster.local"),
+      ttlMs: tenYearsMs,
+      keyType: "P-256",
+    } as const;
+    const signingCa = await loadSelfSignedCa(options, { clock, randomBytes: counted });
+    const template = { spki: new Uint8Array(), subjectAltNames: [], notBefore: clock.now(), notAfter: clock.now() };
+    await expect(signingCa.sign({ template }, AbortSignal.abort())).rejects.toMatchObject({ name: "AbortError" });
+    expect(drawn).toBe(0);
+  });
+
   it("is no CA when the root could not be saved", async () => {
     const full = new Error("no space left on device");
     const store = { load: async () => undefined, save: () => Promise.reject(full) };

@@ -11,6 +11,8 @@ export type TestCsrOptions = {
   readonly ca?: boolean;
   /** Signs in the place of `key`, which then is not proven. */
   readonly signedBy?: KeyPair;
+  /** Signs an RSA key's CSR over SHA-1. */
+  readonly sha1?: boolean;
 };
 
 /**
@@ -32,7 +34,7 @@ export function buildTestCsr(options: TestCsrOptions): string {
     tlv(0xa0, attributesOf(options)),
   );
   const signer = options.signedBy ?? options.key;
-  const { algorithm, hash } = signatureOf(signer);
+  const { algorithm, hash } = signatureOf(signer, options.sha1 ?? false);
   const signature = sign(hash, info, signer.privateKey);
   return encodePem("CERTIFICATE REQUEST", sequence(info, algorithm, tlv(0x03, Buffer.of(0), signature)));
 }
@@ -77,8 +79,9 @@ function generalName(name: SubjectAltName): Buffer {
   }
 }
 
-function signatureOf({ info }: KeyPair): { algorithm: Buffer; hash: string | null } {
+function signatureOf({ info }: KeyPair, sha1: boolean): { algorithm: Buffer; hash: string | null } {
   if (info.kind === "ed25519") return { algorithm: sequence(oidOf("2b6570")), hash: null };
+  if (sha1) return { algorithm: sequence(oidOf("2a864886f70d010105"), tlv(0x05)), hash: "sha1" };
   if (info.kind === "rsa") return { algorithm: sequence(oidOf("2a864886f70d01010b"), tlv(0x05)), hash: "sha256" };
   const byCurve = {
     "P-256": { oid: "2a8648ce3d040302", hash: "sha256" },
