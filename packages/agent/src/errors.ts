@@ -1,4 +1,13 @@
-/** What went wrong on the way to an SVID or to its consumers. */
+/**
+ * What went wrong on the way to an SVID or to its consumers.
+ *
+ * - `ca-root-unusable`: the root certificates to verify the CA by cannot be read, or are none
+ * - `ca-response-incomplete`: the CA sent fewer elements than a certificate and a root
+ * - `ca-response-malformed`: the CA sent what is no certificate
+ * - `issued-key-mismatch`: the certificate is not for the key of the CSR
+ * - `issued-svid-rejected`: the certificate is no valid X509-SVID under the bundle that came with it
+ * - `socket-directory-unusable`: the directory of the SDS socket cannot be made or read
+ */
 export type AgentErrorCode =
   | "ca-root-unusable"
   | "ca-response-incomplete"
@@ -7,7 +16,15 @@ export type AgentErrorCode =
   | "issued-svid-rejected"
   | "socket-directory-unusable";
 
-/** The one error class of this package; `code` is closed, `message` is for people and holds no secret. */
+/**
+ * The one error class of this package; `code` is closed, `message` is for people and holds no secret.
+ * @example
+ * ```ts
+ * import { AgentError } from "@signet/agent";
+ * const error = new AgentError("ca-response-incomplete", "the CA's answer has 1 element");
+ * error.code; // "ca-response-incomplete"
+ * ```
+ */
 export class AgentError extends Error {
   override readonly name = "AgentError";
   readonly code: AgentErrorCode;

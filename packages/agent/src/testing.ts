@@ -12,3 +12,4 @@ export {
   type SecretTexts,
   subscribeSds,
 } from "./testing/sds-test-client.ts";
+export { type ServedFakeCa, serveFakeCa } from "./testing/serve-fake-ca.ts";
