@@ -45,8 +45,7 @@ async function reasonOf(
 ): Promise<string | undefined> {
   const deadline = { clock: options.clock, ms: options.deadlineMs, what: `health check "${check.name}"` };
   try {
-    // The async wrapper turns what a check throws before its first await into a rejection.
-    return await withDeadline(deadline, async (checkSignal) => check.check(checkSignal), signal);
+    return await withDeadline(deadline, (checkSignal) => check.check(checkSignal), signal);
   } catch (error) {
     return errorMessage(error);
   }

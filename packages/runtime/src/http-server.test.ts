@@ -192,6 +192,7 @@ describe("serveHttp", () => {
     await begun.promise;
     client.destroy();
     await aborted.promise;
+    await new Promise((resolve) => void setImmediate(resolve));
     expect(logger.lines).toEqual([]);
   });
 

@@ -54,8 +54,7 @@ export async function serveHttp(options: {
   readonly clock?: Clock;
 }): Promise<HttpServer> {
   const { logger, clock = systemClock } = options;
-  const cut = new AbortController();
-  const serving: Serving = { routes: compileRoutes(options.routes), logger, clock, cut: cut.signal, closing: false };
+  const serving: Serving = { routes: compileRoutes(options.routes), logger, clock, closing: false };
   const server = createServer(limits, (request, response) => {
     serveRequest(serving, request, response).catch((error: unknown) => {
       // An answer that cannot be sent, such as one with a broken header: the connection goes, the server stays.
@@ -72,7 +71,7 @@ export async function serveHttp(options: {
     address,
     close() {
       serving.closing = true;
-      closed ??= closeServer(server, clock, cut);
+      closed ??= closeServer(server, clock);
       return closed;
     },
   };
@@ -82,8 +81,6 @@ type Serving = {
   readonly routes: ReadonlyMap<string, HttpMethodRoute>;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Aborts when connections are about to be cut. */
-  readonly cut: AbortSignal;
   closing: boolean;
 };
 
@@ -96,9 +93,8 @@ const tooSlow: HttpAnswer = { status: 503, body: "no answer in time\n" };
 async function serveRequest(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
-  const signal = AbortSignal.any([gone.signal, serving.cut]);
   const drained = await drainBody(request);
-  const answer = drained ? await answerOf(serving, request, signal) : tooLarge;
+  const answer = drained ? await answerOf(serving, request, gone.signal) : tooLarge;
   if (response.destroyed) return;
   // What is left of a body that was too large must not be taken for the next request.
   if (!drained || serving.closing) response.setHeader("connection", "close");
@@ -107,7 +103,8 @@ async function serveRequest(serving: Serving, request: IncomingMessage, response
   for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
   response.setHeader("content-length", Buffer.byteLength(answer.body));
   response.writeHead(answer.status);
-  response.end(request.method === "HEAD" ? undefined : answer.body);
+  // Node leaves the body of an answer to HEAD out.
+  response.end(answer.body);
 }
 
 /** Whether the body ended within the cap; a body cut short by its sender counts as ended, nobody waits for the answer. */
@@ -141,7 +138,7 @@ async function answerOf(serving: Serving, request: IncomingMessage, signal: Abor
   try {
     return await withDeadline(
       deadline,
-      async (routeSignal) => route.answer({ method, path, query, remoteAddress, signal: routeSignal }),
+      (routeSignal) => route.answer({ method, path, query, remoteAddress, signal: routeSignal }),
       signal,
     );
   } catch (error) {
@@ -179,17 +176,14 @@ function listenOn(server: Server, where: HostPort): Promise<HostPort> {
   });
 }
 
-async function closeServer(server: Server, clock: Clock, cut: AbortController): Promise<void> {
+async function closeServer(server: Server, clock: Clock): Promise<void> {
   const finished = new AbortController();
+  // Ends idle connections too.
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
-    server.closeIdleConnections();
   });
   const cutting = clock.sleep(closeGraceMs, finished.signal).then(
-    () => {
-      cut.abort();
-      server.closeAllConnections();
-    },
+    () => server.closeAllConnections(),
     () => undefined,
   );
   await closed;

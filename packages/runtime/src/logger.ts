@@ -4,7 +4,15 @@ import { describeFields, type LogFields } from "./log-fields.ts";
 /** How much is logged: this level and the more severe ones. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** All levels, the most talkative first; for a `setting.choice`. */
+/**
+ * All levels, the most talkative first.
+ * @example
+ * ```ts
+ * import { logLevels, setting } from "@signet/runtime";
+ * const level = setting.choice({ env: "SIGNET_LOG_LEVEL", choices: logLevels, default: "info", description: "log level" });
+ * level.parse("debug");
+ * ```
+ */
 export const logLevels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
 
 /** Where lines go; each call is one line with its newline. */
