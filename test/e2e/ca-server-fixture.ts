@@ -125,3 +125,10 @@ export async function createCertificate(channel: Channel, call: CertificateCall)
     throw error;
   }
 }
+
+/** The certificates issued for a token or, without one, for the channel's own certificate. */
+export async function issue(channel: Channel, token: string | undefined, csr: string): Promise<readonly string[]> {
+  const answer = await createCertificate(channel, { csr, token });
+  if (answer.kind === "refused") throw new Error(`refused: ${answer.message}`);
+  return answer.chain;
+}

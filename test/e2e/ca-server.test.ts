@@ -1,26 +1,21 @@
-import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { CaServerError } from "@signet/ca-server";
-import { type Channel, connect, Status } from "@signet/grpc";
+import { connect, Status } from "@signet/grpc";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "@signet/protos/grpc/health/v1/health";
 import { ServerReflection } from "@signet/protos/grpc/reflection/v1/reflection";
 import { formatHostPort } from "@signet/runtime";
 import { parseSpiffeId } from "@signet/spiffe";
-import {
-  certificatePem,
-  createCsr,
-  generateKeyPair,
-  type KeyType,
-  parseCertificates,
-  privateKeyPem,
-} from "@signet/x509";
-import { type TestCa, testIntermediate, testLeaf, testRoot } from "@signet/x509/testing";
+import { certificatePem, createCsr, generateKeyPair, parseCertificates, privateKeyPem } from "@signet/x509";
+import { testLeaf, testRoot } from "@signet/x509/testing";
 import { afterEach, describe, expect, it } from "vitest";
-import { createCertificate, startOidcIssuer, startTestCaServer, type TestCaServer } from "./ca-server-fixture.ts";
+import {
+  createCertificate,
+  issue,
+  startOidcIssuer,
+  startTestCaServer,
+  type TestCaServer,
+} from "./ca-server-fixture.ts";
 
-const run = promisify(execFile);
 const spiffeId = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend");
 const key = await generateKeyPair("P-256");
 const csr = createCsr({ key, spiffeId });
@@ -36,30 +31,10 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<TestCa
   return ca;
 }
 
-async function issue(channel: Channel, token: string | undefined, text: string = csr): Promise<readonly string[]> {
-  const answer = await createCertificate(channel, { csr: text, token });
-  if (answer.kind === "refused") throw new Error(`refused: ${answer.message}`);
-  return answer.chain;
-}
-
-async function plugIn(ca: TestCa, directory: string): Promise<string> {
-  const cacerts = join(directory, "plugged-in");
-  await mkdir(cacerts);
-  const root = ca.trustBundle.pem;
-  const files = {
-    "ca-cert.pem": ca.pem,
-    "ca-key.pem": privateKeyPem(ca.key, "traditional"),
-    "cert-chain.pem": ca.chain.map((certificate) => certificatePem(certificate)).join(""),
-    "root-cert.pem": root,
-  };
-  for (const [name, text] of Object.entries(files)) await writeFile(join(cacerts, name), text, { mode: 0o600 });
-  return cacerts;
-}
-
 describe("the CA server", () => {
   it("gives a workload its certificate for a token", async () => {
     const ca = await start();
-    const [leaf = "", root, ...rest] = await issue(ca.connect(), ca.issuer.sign());
+    const [leaf = "", root, ...rest] = await issue(ca.connect(), ca.issuer.sign(), csr);
     expect(rest).toEqual([]);
     expect(root).toBe(ca.rootPem);
     expect(parseCertificates(leaf)[0]?.subjectAltNames).toEqual([{ kind: "uri", value: spiffeId }]);
@@ -77,7 +52,7 @@ describe("the CA server", () => {
     for (const serverName of names) {
       const address = formatHostPort(ca.server.addresses.ca);
       const channel = connect({ address, tls: { rootCertificatesPem: ca.rootPem, serverName } });
-      expect(await issue(channel, ca.issuer.sign())).toHaveLength(2);
+      expect(await issue(channel, ca.issuer.sign(), csr)).toHaveLength(2);
       channel.close();
     }
   });
@@ -130,7 +105,7 @@ describe("the CA server", () => {
 
   it("renews by the certificate a workload has, under its name alone", async () => {
     const ca = await start();
-    const [leaf = ""] = await issue(ca.connect(), ca.issuer.sign());
+    const [leaf = ""] = await issue(ca.connect(), ca.issuer.sign(), csr);
     const channel = ca.connect({ chainPem: leaf, privateKeyPem: privateKeyPem(key, "pkcs8") });
     const other = createCsr({ key, spiffeId: parseSpiffeId("spiffe://cluster.local/ns/demo/sa/backend") });
     const [renewed = ""] = await issue(channel, undefined, other);
@@ -146,7 +121,7 @@ describe("the CA server", () => {
       privateKeyPem: privateKeyPem(stranger.key, "pkcs8"),
     });
     expect(await createCertificate(channel, { csr })).toMatchObject({ code: Status.UNAUTHENTICATED });
-    expect(await issue(channel, ca.issuer.sign())).toHaveLength(2);
+    expect(await issue(channel, ca.issuer.sign(), csr)).toHaveLength(2);
   });
 
   it("asks the client to come back while an issuer's keys are away, and serves the other issuer's", async () => {
@@ -161,7 +136,7 @@ describe("the CA server", () => {
       code: Status.UNAVAILABLE,
       message: "request authentication is not available now",
     });
-    expect(await issue(channel, here.sign())).toHaveLength(2);
+    expect(await issue(channel, here.sign(), csr)).toHaveLength(2);
     const news = ca.logger.lines.filter(({ message }) => message.startsWith("token issuer keys"));
     expect(news).toContainEqual(
       expect.objectContaining({
@@ -175,7 +150,7 @@ describe("the CA server", () => {
         fields: expect.objectContaining({ issuer: away.issuer }),
       }),
     );
-    expect(await issue(channel, ca.issuer.sign())).toHaveLength(2);
+    expect(await issue(channel, ca.issuer.sign(), csr)).toHaveLength(2);
     expect(await ca.server.ready()).toBe(true);
   });
 
@@ -200,67 +175,5 @@ describe("the CA server", () => {
     await expect(fetch(`http://${formatHostPort(ca.server.addresses.ready)}/ready`)).rejects.toThrow();
     const messages = ca.logger.lines.map(({ message }) => message);
     expect(messages.slice(messages.indexOf("ca server draining"))).toEqual(["ca server draining", "ca server stopped"]);
-  });
-});
-
-describe("a plugged-in CA", () => {
-  it("signs with the intermediate and answers its chain, one certificate in each element", async () => {
-    const probe = await start();
-    const ca = await testIntermediate(await testIntermediate(await testRoot()), { organization: "below" });
-    const plugged = await start({ ROOT_CA_DIR: await plugIn(ca, probe.directory) });
-    const chain = await issue(plugged.connect(), plugged.issuer.sign());
-    expect(chain).toHaveLength(4);
-    expect(chain.slice(1, 3)).toEqual(ca.chain.map((certificate) => certificatePem(certificate)));
-    expect(chain.at(-1)).toBe(ca.trustBundle.pem);
-  });
-
-  it("stops the start when half of it is missing", async () => {
-    const probe = await start();
-    const cacerts = join(probe.directory, "half");
-    await mkdir(cacerts);
-    await writeFile(join(cacerts, "ca-cert.pem"), "");
-    const error = await startTestCaServer({ ROOT_CA_DIR: cacerts }).catch((reason: unknown) => reason);
-    expect(error).toBeInstanceOf(CaServerError);
-    expect(error).toMatchObject({ code: "cacerts-incomplete" });
-    expect(String(error)).toContain("ca-key.pem, cert-chain.pem, root-cert.pem missing");
-  });
-
-  it("stops the start when its key is another's", async () => {
-    const probe = await start();
-    const ca = await testIntermediate(await testRoot());
-    const cacerts = await plugIn({ ...ca, key: await generateKeyPair("P-256") }, probe.directory);
-    await expect(startTestCaServer({ ROOT_CA_DIR: cacerts })).rejects.toMatchObject({ code: "ca-material-invalid" });
-  });
-});
-
-describe("openssl verify -x509_strict", () => {
-  const caTypes: readonly KeyType[] = ["RSA-2048", "P-256", "P-384"];
-  const csrTypes: readonly KeyType[] = ["RSA-2048", "P-256", "P-384", "P-521", "Ed25519"];
-
-  it.each(caTypes)("agrees with what a %s CA issues", async (type) => {
-    const probe = await start();
-    const intermediate = await testIntermediate(await testRoot({ type }), { type });
-    const ca = await start({ ROOT_CA_DIR: await plugIn(intermediate, probe.directory) });
-    const channel = ca.connect();
-    for (const csrType of csrTypes) {
-      const request = createCsr({ key: await generateKeyPair(csrType), spiffeId });
-      const [leaf = "", issuer = "", root = ""] = await issue(channel, ca.issuer.sign(), request);
-      const path = (name: string) => join(ca.directory, name);
-      for (const [name, text] of Object.entries({ leaf, issuer, root })) await writeFile(path(`${name}.pem`), text);
-      for (const purpose of ["sslserver", "sslclient"]) {
-        const roots = ["-CAfile", path("root.pem"), "-untrusted", path("issuer.pem")];
-        const { stdout } = await run("openssl", [
-          "verify",
-          "-x509_strict",
-          "-purpose",
-          purpose,
-          ...roots,
-          path("leaf.pem"),
-        ]);
-        expect(stdout).toContain("leaf.pem: OK");
-      }
-      const { stdout } = await run("openssl", ["x509", "-in", path("leaf.pem"), "-noout", "-text"]);
-      expect(stdout).toContain(`X509v3 Subject Alternative Name: critical\n                URI:${spiffeId}`);
-    }
   });
 });

@@ -56,7 +56,8 @@ async function checkMode(path: string): Promise<boolean> {
   if ((mode & othersAccess) !== 0) {
     throw new CaServerError(
       "state-exposed",
-      `${path} holds the CA's private key and has mode ${(mode & 0o777).toString(8)}: other users can reach it; replace the CA, or set mode 600 if nobody has read it`,
+      `${path} holds the CA's private key, and mode ${(mode & 0o777).toString(8)} lets other users reach it: ` +
+        "replace the CA, or set mode 600 if nobody has read it",
     );
   }
   if ((mode & groupAccess) !== 0) await chmod(path, 0o600);
