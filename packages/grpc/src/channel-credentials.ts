@@ -2,6 +2,7 @@ import { isIP, type Socket } from "node:net";
 import { checkServerIdentity, connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { CallCredentials, ChannelCredentials } from "@grpc/grpc-js";
 import { GrpcError } from "./errors.ts";
+import { certificateBlocks } from "./pem-blocks.ts";
 
 /** How a client verifies the server, and shows itself. */
 export type ClientTls = {
@@ -52,12 +53,13 @@ class TlsChannelCredentials extends ChannelCredentials {
 }
 
 function clientContext(tls: ClientTls): SecureContext {
-  if (!tls.rootCertificatesPem.includes("-----BEGIN CERTIFICATE-----")) {
+  const ca = certificateBlocks(tls.rootCertificatesPem);
+  if (ca.length === 0) {
     throw new GrpcError("tls-material-invalid", "the root certificates hold no PEM certificate");
   }
   try {
     return createSecureContext({
-      ca: tls.rootCertificatesPem,
+      ca,
       minVersion: "TLSv1.2",
       ...(tls.clientCertificate === undefined
         ? {}

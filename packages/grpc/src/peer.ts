@@ -1,17 +1,18 @@
-import type { ServerHttp2Session } from "node:http2";
+import type { Http2Session, ServerHttp2Stream } from "node:http2";
 import { TLSSocket } from "node:tls";
 import type { Peer } from "./call-context.ts";
 
 /** Remembers the Peer of every connection: reading a certificate chain costs more than a small call. */
 export interface Peers {
-  of(session: ServerHttp2Session): Peer;
+  of(stream: ServerHttp2Stream): Peer;
 }
 
 /** Peers of a listener on a Unix socket or on TCP. */
 export function createPeers(listens: "unix" | "tcp"): Peers {
-  const known = new WeakMap<ServerHttp2Session, Peer>();
+  const known = new WeakMap<Http2Session, Peer>();
   return {
-    of(session) {
+    of({ session }) {
+      if (session === undefined) return { address: "unknown", transport: "plaintext" };
       const peer = known.get(session) ?? describePeer(session, listens);
       known.set(session, peer);
       return peer;
@@ -19,7 +20,7 @@ export function createPeers(listens: "unix" | "tcp"): Peers {
   };
 }
 
-function describePeer(session: ServerHttp2Session, listens: "unix" | "tcp"): Peer {
+function describePeer(session: Http2Session, listens: "unix" | "tcp"): Peer {
   const socket = session.socket;
   const address = listens === "unix" ? "unix" : hostPort(socket.remoteAddress, socket.remotePort);
   if (!(socket instanceof TLSSocket)) return { address, transport: listens === "unix" ? "unix" : "plaintext" };

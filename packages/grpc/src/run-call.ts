@@ -3,15 +3,17 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Metadata, ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { BoundMethod } from "./bind-service.ts";
 import type { CallContext, Peer } from "./call-context.ts";
+import { failureOf, sentStatus, wireStatus } from "./call-outcome.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { grpcMetadata, readableMetadata } from "./metadata.ts";
+import { readableMetadata } from "./metadata.ts";
 import type { Peers } from "./peer.ts";
-import { metadataInitOf, parseStatus, ReceivedStatusError, Status, StatusError } from "./status.ts";
+import { Status, StatusError } from "./status.ts";
 
 /** What an RPC came to; reported once for each. */
 export type CallEvent = {
   readonly service: string;
   readonly method: string;
+  /** What the client was told; CANCELLED if it left before it could be told anything. */
   readonly code: Status;
   readonly durationMs: number;
   readonly peer: Peer;
@@ -43,6 +45,8 @@ type Call = {
   readonly wire: ServerInterceptingCallInterface;
   readonly stream: ServerHttp2Stream;
   readonly host: CallHost;
+  readonly peer: Peer;
+  readonly startedAt: number;
   readonly requests: Inbox<Message>;
   readonly controller: AbortController;
   /** Why nothing can be sent any more, once that is so. */
@@ -58,51 +62,24 @@ type Call = {
  * sixteen messages ahead of the handler and tell nobody how a call ended.
  */
 export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterface, host: CallHost): void {
-  const stream = http2StreamOf(wire);
-  const startedAt = performance.now();
-  const peer = stream.session === undefined ? unknownPeer : host.peers.of(stream.session as never);
-  const call: Call = {
-    method,
-    wire,
-    stream,
-    host,
-    requests: createInbox<Message>(() => wire.startRead()),
-    controller: new AbortController(),
-    endedBy: undefined,
-    failSend: undefined,
-  };
+  const call = openCall(method, wire, host);
   const running: RunningCall = {
     kind: method.kind,
     abort: (reason) => abort(call, reason),
     cut(reason) {
       abort(call, reason);
-      wire.sendStatus({ code: reason.code, details: reason.message, metadata: null });
+      wire.sendStatus(wireStatus(reason));
     },
   };
-
   const deadline = abortAtDeadline(call);
-
-  function close(): void {
-    if (call.endedBy !== undefined) return;
+  const close = (): void => {
     host.running.delete(running);
     clearTimeout(deadline);
-    const reason = endReason(call);
-    call.endedBy = reason;
-    abort(call, reason);
-    call.failSend?.(reason);
-    const code = sentStatus(stream) ?? reason.code;
-    host.onCall({
-      service: method.service,
-      method: method.method,
-      code,
-      durationMs: performance.now() - startedAt,
-      peer,
-    });
-  }
-
+    closeCall(call);
+  };
   host.running.add(running);
   wire.start({
-    onReceiveMetadata: (metadata) => begin(call, metadata, peer),
+    onReceiveMetadata: (metadata) => begin(call, metadata),
     onReceiveMessage: (bytes: Uint8Array) => receive(call, bytes),
     onReceiveHalfClose() {
       if (method.kind === "unary") call.requests.end();
@@ -110,23 +87,24 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
     },
     onCancel: close,
   });
-  if (stream.destroyed || stream.closed) close();
+  // A stream that is gone already starts nothing and says nothing.
+  if (call.stream.destroyed || call.stream.closed) close();
 }
 
-const unknownPeer: Peer = { address: "unknown", transport: "plaintext" };
-
-/**
- * grpc-js tells of a passed deadline once its status went out, which for a stream whose client does not read is never. The
- * status is sent by grpc-js; this ends the handler.
- */
-function abortAtDeadline(call: Call): NodeJS.Timeout | undefined {
-  const deadline = Number(call.wire.getDeadline());
-  if (call.method.kind === "unary" || !Number.isFinite(deadline)) return undefined;
-  const reason = new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed");
-  return setTimeout(() => {
-    abort(call, reason);
-    call.failSend?.(reason);
-  }, deadline - Date.now());
+function openCall(method: BoundMethod, wire: ServerInterceptingCallInterface, host: CallHost): Call {
+  const stream = http2StreamOf(wire);
+  return {
+    method,
+    wire,
+    stream,
+    host,
+    peer: host.peers.of(stream),
+    startedAt: performance.now(),
+    requests: createInbox<Message>(() => wire.startRead()),
+    controller: new AbortController(),
+    endedBy: undefined,
+    failSend: undefined,
+  };
 }
 
 /** The stream under a call: the only place that tells how it really ended and which connection it came by. */
@@ -136,8 +114,43 @@ function http2StreamOf(wire: ServerInterceptingCallInterface): ServerHttp2Stream
   return stream;
 }
 
-function begin(call: Call, metadata: Metadata, peer: Peer): void {
-  const context = { signal: call.controller.signal, metadata: readableMetadata(metadata), peer };
+function closeCall(call: Call): void {
+  if (call.endedBy !== undefined) return;
+  const { method, peer } = call;
+  const deadlinePassed = Number(call.wire.getDeadline()) <= Date.now();
+  const reason = deadlinePassed ? deadlineError() : new StatusError(Status.CANCELLED, "the client has cancelled");
+  call.endedBy = reason;
+  abort(call, reason);
+  call.failSend?.(reason);
+  const code = sentStatus(call.stream) ?? reason.code;
+  const durationMs = performance.now() - call.startedAt;
+  call.host.onCall({ service: method.service, method: method.method, code, durationMs, peer });
+}
+
+/**
+ * grpc-js tells of a passed deadline once its status went out, which for a stream whose client does not read is never. The
+ * status is sent by grpc-js; this ends the handler.
+ */
+function abortAtDeadline(call: Call): NodeJS.Timeout | undefined {
+  const deadline = Number(call.wire.getDeadline());
+  if (call.method.kind === "unary" || !Number.isFinite(deadline)) return undefined;
+  return setTimeout(() => {
+    abort(call, deadlineError());
+    call.failSend?.(call.controller.signal.reason);
+  }, deadline - Date.now());
+}
+
+function deadlineError(): StatusError {
+  return new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed");
+}
+
+function abort(call: Call, reason: StatusError): void {
+  call.controller.abort(reason);
+  call.requests.fail(reason);
+}
+
+function begin(call: Call, metadata: Metadata): void {
+  const context = { signal: call.controller.signal, metadata: readableMetadata(metadata), peer: call.peer };
   const outcome = call.method.kind === "unary" ? answerUnary(call, context) : answerStream(call, context);
   outcome.then(
     () => call.wire.sendStatus({ code: Status.OK, details: "OK", metadata: null }),
@@ -145,12 +158,11 @@ function begin(call: Call, metadata: Metadata, peer: Peer): void {
   );
 }
 
-/**
- * Ends the requests of a stream, unless its client has cancelled. Node ends the readable side of an aborted stream as if the
- * client had finished, and a client in Node that cancels does finish a moment before: what comes with the same packet counts.
- */
-function endRequests(call: Call): void {
-  if (!call.stream.aborted) call.requests.end();
+function sendFailure(call: Call, error: unknown): void {
+  const { status, ...failure } = failureOf(error, call.controller.signal);
+  const { service, method } = call.method;
+  if ("hidden" in failure) call.host.onError({ service, method, error: failure.hidden });
+  call.wire.sendStatus(status);
 }
 
 function receive(call: Call, bytes: Uint8Array): void {
@@ -161,8 +173,15 @@ function receive(call: Call, bytes: Uint8Array): void {
   }
 }
 
-async function answerUnary(call: Call, context: CallContext): Promise<void> {
-  const { method, requests } = call;
+/**
+ * Ends the requests of a stream, unless its client has cancelled. Node ends the readable side of an aborted stream as if the
+ * client had finished, and a client in Node that cancels does finish a moment before: what comes with the same packet counts.
+ */
+function endRequests(call: Call): void {
+  if (!call.stream.aborted) call.requests.end();
+}
+
+async function answerUnary({ method, requests, wire }: Call, context: CallContext): Promise<void> {
   if (method.kind !== "unary") return;
   const first = await requests.next();
   // Cardinality violations are UNIMPLEMENTED by the status codes document of gRPC.
@@ -171,7 +190,7 @@ async function answerUnary(call: Call, context: CallContext): Promise<void> {
     throw new StatusError(Status.UNIMPLEMENTED, "a unary call carries one request and not several");
   }
   const response = await method.handler(first.value, context);
-  call.wire.sendMessage(asBuffer(method.serialize(response)), () => {});
+  wire.sendMessage(asBuffer(method.serialize(response)), () => {});
 }
 
 async function answerStream(call: Call, context: CallContext): Promise<void> {
@@ -190,58 +209,6 @@ function send(call: Call, bytes: Uint8Array): Promise<void> {
     call.failSend = reject;
     call.wire.sendMessage(asBuffer(bytes), resolve);
   });
-}
-
-function sendFailure(call: Call, error: unknown): void {
-  const { service, method } = call.method;
-  let status = statusFor(error, call.controller.signal);
-  if (status === undefined) {
-    call.host.onError({ service, method, error });
-    status = new StatusError(Status.INTERNAL, "internal error");
-  }
-  try {
-    call.wire.sendStatus({
-      code: status.code,
-      details: printable(status.message),
-      metadata: grpcMetadata(metadataInitOf(status)),
-    });
-  } catch (cause) {
-    call.host.onError({ service, method, error: cause });
-    call.wire.sendStatus({ code: Status.INTERNAL, details: "internal error", metadata: null });
-  }
-}
-
-/** What the client may see of `error`; undefined if nothing. */
-function statusFor(error: unknown, signal: AbortSignal): StatusError | undefined {
-  if (signal.aborted && (error === signal.reason || isAbortError(error))) return signal.reason;
-  if (!(error instanceof StatusError) || error instanceof ReceivedStatusError) return undefined;
-  return error.code === Status.OK ? undefined : error;
-}
-
-function isAbortError(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
-}
-
-/** grpc-js percent-encodes the sentence and throws on a lone surrogate; a header must also stay small. */
-function printable(message: string): string {
-  return message.toWellFormed().slice(0, 1024).toWellFormed();
-}
-
-function abort(call: Call, reason: StatusError): void {
-  call.controller.abort(reason);
-  call.requests.fail(reason);
-}
-
-function endReason(call: Call): StatusError {
-  return Number(call.wire.getDeadline()) <= Date.now()
-    ? new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed")
-    : new StatusError(Status.CANCELLED, "the call is over");
-}
-
-/** The status that went out, also when grpc-js itself sent it: an oversized request, a passed deadline. */
-function sentStatus(stream: ServerHttp2Stream): Status | undefined {
-  const sent = stream.sentTrailers?.["grpc-status"] ?? stream.sentHeaders?.["grpc-status"];
-  return sent === undefined ? undefined : parseStatus(sent);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -5,13 +5,14 @@ import {
   ServerInterceptingCall,
   type ServiceDefinition,
 } from "@grpc/grpc-js";
+import { createAcceptor } from "./acceptor.ts";
 import type { BoundMethod, ServiceBinding } from "./bind-service.ts";
 import { GrpcError } from "./errors.ts";
 import type { HealthState } from "./health.ts";
 import { type BoundAddress, type ListenAddress, type Listening, listen } from "./listen.ts";
 import { createPeers } from "./peer.ts";
 import { type CallErrorEvent, type CallEvent, type CallHost, runCall } from "./run-call.ts";
-import { createAcceptor, type ServerCredentials } from "./server-credentials.ts";
+import type { ServerCredentials } from "./server-credentials.ts";
 import { Status, StatusError } from "./status.ts";
 
 /** How `serve` serves; what is left out has Istio's value. */

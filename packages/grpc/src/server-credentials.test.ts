@@ -27,6 +27,8 @@ const second = authority.issue(names);
 const spiffeId = "URI:spiffe://cluster.local/ns/demo/sa/frontend";
 const workload = authority.issue(spiffeId);
 
+const brokenBlock = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
 type Setup = {
   readonly serving: Publisher<ServingCertificate>;
   readonly clientCa: Publisher<string>;
@@ -128,8 +130,9 @@ describe("the client's certificate", () => {
     expect(setup.errors).toEqual([]);
   });
 
-  test("is checked against every authority of the bundle", async () => {
-    const setup = await start({ serving: first, clientCa: stranger.certificatePem + authority.certificatePem });
+  test("is checked against every authority of the bundle, also after one that cannot be read", async () => {
+    const clientCa = `# ours\n${brokenBlock}${stranger.certificatePem}${authority.certificatePem}`;
+    const setup = await start({ serving: first, clientCa });
     await call(channelTo(setup, { clientCertificate: workload }));
     expect(setup.peers[0]).toHaveProperty("certificateChain");
   });
@@ -195,6 +198,19 @@ describe("new material", () => {
   });
 });
 
+test("bad material of one kind does not hold back good material of the other", async () => {
+  const setup = await start({ serving: first, clientCa: authority.certificatePem });
+  setup.serving.publish({ certificateChainPem: "nonsense", privateKeyPem: "nonsense" });
+  setup.clientCa.publish(stranger.certificatePem);
+  await call(channelTo(setup, { clientCertificate: workload }));
+  setup.clientCa.publish("nonsense");
+  setup.serving.publish(servingCertificate(second));
+  expect((await handshake(setup)).getPeerX509Certificate()?.serialNumber).toBe(serialOf(second));
+  await call(channelTo(setup, { clientCertificate: stranger.issue(spiffeId) }));
+  expect(setup.peers.map((peer) => peer.certificateChain !== undefined)).toEqual([false, true]);
+  expect(setup.errors).toMatchObject([{ code: "tls-material-invalid" }, { code: "tls-material-invalid" }]);
+});
+
 test("without a serving certificate connections fail, and succeed as soon as there is one", async () => {
   const setup = await start({});
   await expect(handshake(setup)).rejects.toThrow();
@@ -205,9 +221,12 @@ test("without a serving certificate connections fail, and succeed as soon as the
   await call(channelTo(setup));
 });
 
-test("a serving certificate that cannot be used stops the start", async () => {
-  const bad = { chainPem: first.chainPem, privateKeyPem: second.privateKeyPem };
-  await expect(start({ serving: bad })).rejects.toMatchObject({ code: "tls-material-invalid" });
+test.each([
+  { what: "a key of another certificate", initial: { serving: { ...first, privateKeyPem: second.privateKeyPem } } },
+  { what: "a client CA that is no PEM", initial: { serving: first, clientCa: "nonsense" } },
+  { what: "a client CA whose certificates are none", initial: { serving: first, clientCa: brokenBlock } },
+])("$what stops the start", async ({ initial }) => {
+  await expect(start(initial)).rejects.toMatchObject({ code: "tls-material-invalid" });
 });
 
 test.each([
