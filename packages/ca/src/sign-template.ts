@@ -18,20 +18,15 @@ export type IssuedSvid = {
  * @throws CaError `ca-not-ready`, `signing-failed`, `issued-svid-mismatch`, or what the signing CA threw as a `CaError`
  */
 export async function signTemplate(
-  request: SigningRequest & { readonly at: Date },
-  signingCa: SigningCa,
+  request: SigningRequest,
+  { signingCa, at }: { readonly signingCa: SigningCa; readonly at: Date },
   signal: AbortSignal,
 ): Promise<IssuedSvid> {
   const trustBundle = signingCa.trustBundle.current();
   if (trustBundle === undefined) throw notReady(signingCa, "trust bundle");
   const chain = await sign(request, signingCa, signal);
-  checkIssuedSvid({
-    chain,
-    template: request.template,
-    trustBundle,
-    at: request.at,
-    verifySignature: !signingCa.keyIsLocal,
-  });
+  const { template } = request;
+  checkIssuedSvid({ chain, template, trustBundle, at, verifySignature: !signingCa.keyIsLocal });
   return { chain, trustBundle };
 }
 

@@ -54,5 +54,6 @@ export async function signCanary(
     now,
     notAfterLimit: requireNotAfterLimit(signingCa),
   });
-  await signTemplate({ template: buildSvidTemplate({ csr, spiffeId, lifetime }), csr, at: now }, signingCa, signal);
+  const template = buildSvidTemplate({ csr, spiffeId, lifetime });
+  await signTemplate({ template, csr }, { signingCa, at: now }, signal);
 }
