@@ -16,20 +16,17 @@ import {
   serve,
   tlsServerCredentials,
 } from "./index.ts";
+import { createClosers } from "./testing/closers.ts";
 import { opensslAuthority } from "./testing/openssl-authority.ts";
+import { never, unhurried } from "./testing/streams.ts";
 
 const { createCertificate } = IstioCertificateService.method;
 const { streamSecrets } = SecretDiscoveryService.method;
-const never = new AbortController().signal;
-const unhurried = { deadlineMs: 20_000, signal: never };
 const authority = opensslAuthority("authority");
-const stranger = opensslAuthority("stranger");
 const root = authority.certificatePem;
 
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
+const closers = createClosers();
+afterEach(() => closers.closeAll());
 
 const services = [
   bindService(IstioCertificateService, {
@@ -47,91 +44,19 @@ async function serveTls(subjectAltName: string): Promise<number> {
     }),
     services,
   });
-  closers.push(() => listener.drain(0));
+  closers.add(() => listener.drain(0));
   return "port" in listener.address ? listener.address.port : 0;
 }
 
 function channelTo(options: ConnectOptions): Channel {
   const channel = connect(options);
-  closers.push(() => channel.close());
+  closers.add(() => channel.close());
   return channel;
 }
 
 async function callOn(channel: Channel): Promise<readonly string[]> {
   return (await channel.unary(createCertificate, {}, unhurried)).certChain;
 }
-
-describe("verifying the server", () => {
-  const ours = { rootCertificatesPem: root };
-  test.each([
-    { certificate: "DNS:localhost", host: "localhost", tls: ours },
-    { certificate: "IP:127.0.0.1", host: "127.0.0.1", tls: ours },
-    { certificate: "DNS:ca.example", host: "127.0.0.1", tls: { ...ours, serverName: "ca.example" } },
-    { certificate: "IP:192.0.2.1", host: "localhost", tls: { ...ours, serverName: "192.0.2.1" } },
-    {
-      certificate: "DNS:localhost",
-      host: "localhost",
-      tls: { rootCertificatesPem: stranger.certificatePem + root },
-    },
-  ])("a certificate for $certificate is accepted at $host as $tls.serverName", async ({ certificate, host, tls }) => {
-    const port = await serveTls(certificate);
-    await callOn(channelTo({ address: `${host}:${port}`, tls }));
-  });
-
-  test.each([
-    { certificate: "DNS:ca.example", host: "localhost", tls: ours },
-    { certificate: "DNS:localhost", host: "127.0.0.1", tls: ours },
-    { certificate: "IP:127.0.0.1", host: "localhost", tls: ours },
-    { certificate: "DNS:localhost", host: "localhost", tls: { ...ours, serverName: "ca.example" } },
-    { certificate: "DNS:127.0.0.1", host: "127.0.0.1", tls: ours },
-    { certificate: "DNS:localhost", host: "localhost", tls: { rootCertificatesPem: stranger.certificatePem } },
-  ])("a certificate for $certificate is refused at $host as $tls.serverName", async ({ certificate, host, tls }) => {
-    const port = await serveTls(certificate);
-    const call = callOn(channelTo({ address: `${host}:${port}`, tls }));
-    await expect(call).rejects.toMatchObject({ code: Status.UNAVAILABLE });
-  });
-
-  test("plaintext to TLS and TLS to plaintext fail", async () => {
-    const tlsPort = await serveTls("DNS:localhost");
-    await expect(callOn(channelTo({ address: `localhost:${tlsPort}` }))).rejects.toMatchObject({
-      code: Status.UNAVAILABLE,
-    });
-    const plain = await serve({
-      listen: { host: "127.0.0.1", port: 0 },
-      credentials: plaintextCredentials(),
-      services,
-    });
-    closers.push(() => plain.drain(0));
-    const plainPort = "port" in plain.address ? plain.address.port : 0;
-    const call = channelTo({ address: `127.0.0.1:${plainPort}`, tls: ours }).unary(
-      createCertificate,
-      {},
-      {
-        deadlineMs: 1_000,
-        signal: never,
-      },
-    );
-    await expect(call).rejects.toMatchObject({
-      code: expect.toBeOneOf([Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED]),
-    });
-  });
-
-  const issued = authority.issue("DNS:client");
-  test.each([
-    { what: "roots without a certificate", tls: { rootCertificatesPem: "" } },
-    {
-      what: "a key of another certificate",
-      tls: {
-        ...ours,
-        clientCertificate: { ...issued, privateKeyPem: stranger.issue("DNS:client").privateKeyPem },
-      },
-    },
-  ])("$what cannot be connected with", ({ tls }) => {
-    expect(() => connect({ address: "localhost:1", tls })).toThrow(
-      expect.objectContaining({ code: "tls-material-invalid" }),
-    );
-  });
-});
 
 describe("a connection", () => {
   test("is made once and used for every call", async () => {
@@ -152,14 +77,14 @@ describe("a connection", () => {
     await first.drain(0);
     await expect(callOn(channel)).rejects.toMatchObject({ code: Status.UNAVAILABLE });
     const second = await serve({ ...options, listen: { host: "127.0.0.1", port } });
-    closers.push(() => second.drain(0));
+    closers.add(() => second.drain(0));
     while ((await callOn(channel).catch(() => undefined)) === undefined);
   });
 
   test("that cannot be made in time fails with DEADLINE_EXCEEDED", async () => {
     const silent = createServer(() => {}).listen(0, "127.0.0.1");
     await once(silent, "listening");
-    closers.push(() => silent.close());
+    closers.add(() => silent.close());
     const address = silent.address();
     const port = address === null || typeof address === "string" ? 0 : address.port;
     const call = channelTo({ address: `127.0.0.1:${port}` }).unary(
@@ -281,7 +206,7 @@ async function serveRaw(responses: readonly Buffer[]): Promise<string> {
       },
     },
   );
-  closers.push(() => server.forceShutdown());
+  closers.add(() => server.forceShutdown());
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) resolve(`127.0.0.1:${port}`);
