@@ -53,7 +53,8 @@ async function makePrivate(directory: FileHandle, path: string): Promise<void> {
  * Replaces the file at `path` as a whole: whoever reads it, also after a crash, sees the old content or the new, never a part.
  *
  * The mode is exactly `mode`, whatever the umask is; the directory must exist and must not be writable by people who are not
- * trusted. On failure the old file is untouched and nothing is left beside it.
+ * trusted. On failure the old file is untouched and nothing is left beside it; only if the very last step fails, which makes the
+ * change survive a power cut, is the new file there already. A process killed on the way may leave a `.<name>.<random>.tmp`.
  * @throws RuntimeError `file-unwritable`
  * @example
  * ```ts

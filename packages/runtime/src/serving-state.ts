@@ -1,12 +1,10 @@
-import { RuntimeError } from "./errors.ts";
-
 /** Where a process stands between its start and its end. */
 export type ServingPhase = "starting" | "serving" | "draining";
 
 /** What readiness endpoints ask; one owner moves it on. */
 export interface ServingState {
   current(): ServingPhase;
-  /** Moves on. Never backwards: back to an earlier phase throws `argument-invalid`; the same phase again is nothing. */
+  /** Moves on; a step back changes nothing, so that a start which completes during the shutdown does not undo it. */
   set(next: ServingPhase): void;
 }
 
@@ -27,10 +25,7 @@ export function createServingState(): ServingState {
   return {
     current: () => phase,
     set(next) {
-      if (phases.indexOf(next) < phases.indexOf(phase)) {
-        throw new RuntimeError("argument-invalid", `serving state cannot go back from ${phase} to ${next}`);
-      }
-      phase = next;
+      if (phases.indexOf(next) > phases.indexOf(phase)) phase = next;
     },
   };
 }
