@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "@signet/runtime";
 import { serialNumberHex } from "@signet/x509";
 import { agentEvents, logEvent } from "./events.ts";
+import { isPlaceholder } from "./identity/requested-spiffe-id.ts";
 import { type IdentityEvents, notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
 import type { AgentMetrics } from "./metrics.ts";
 
@@ -31,7 +32,7 @@ export function reportIdentity(
       if (previousSpiffeId !== undefined && previousSpiffeId !== spiffeId) {
         logEvent(logger, agentEvents.spiffeIdChanged, { previousSpiffeId, spiffeId });
       }
-      if (spiffeId !== requestedSpiffeId && spiffeId !== previousSpiffeId) {
+      if (spiffeId !== requestedSpiffeId && spiffeId !== previousSpiffeId && !isPlaceholder(requestedSpiffeId)) {
         logEvent(logger, agentEvents.spiffeIdUnexpected, { requestedSpiffeId, spiffeId });
       }
     },

@@ -73,10 +73,12 @@ describe("the report on the identity", () => {
     report.issued({ ...facts, identity: other, previous: undefined });
     report.issued({ ...facts, identity: other, previous: other });
     report.issued({ ...facts, identity: third, previous: other });
+    const placeholder = parseSpiffeId("spiffe://cluster.local/ns/unknown/sa/unknown");
+    report.issued({ ...facts, requestedSpiffeId: placeholder, identity: other, previous: undefined });
     const unexpected = "the CA issued another SPIFFE ID than the agent's settings name";
     const changed = "SPIFFE ID changed with the rotation";
     const issued = "SVID issued";
-    expect(messages()).toEqual([issued, unexpected, issued, issued, changed, unexpected]);
+    expect(messages()).toEqual([issued, unexpected, issued, issued, changed, unexpected, issued]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { kubernetesSpiffeId, SpiffeError, type SpiffeId, type TrustDomain } from "@signet/spiffe";
+import { kubernetesSpiffeId, pathOf, SpiffeError, type SpiffeId, type TrustDomain } from "@signet/spiffe";
 import type { TokenFileResult } from "../ca-client/token-file.ts";
 
 export type RequestedNames = {
@@ -28,6 +28,11 @@ export function requestedSpiffeId(names: RequestedNames, token: TokenFileResult)
     if (!(error instanceof SpiffeError)) throw error;
     return kubernetesSpiffeId({ trustDomain: names.trustDomain, namespace: unknownName, serviceAccount: unknownName });
   }
+}
+
+/** Whether a requested SPIFFE ID stands for "no idea", so that any other in its place is no surprise. */
+export function isPlaceholder(spiffeId: SpiffeId): boolean {
+  return pathOf(spiffeId) === `/ns/${unknownName}/sa/${unknownName}`;
 }
 
 /** Reads the subject without verifying anything, which only the CA can. */

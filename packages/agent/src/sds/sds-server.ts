@@ -45,6 +45,8 @@ export type SdsServerOptions = {
 
 // A request carries the client's node, and with it the metadata of an Istio proxy: tens of kilobytes.
 const maxRequestBytes = 1_048_576;
+// Envoy needs one; whoever can reach the socket must not use up the agent's file descriptors.
+const maxConnections = 4_096;
 const maxNodeIdLength = 256;
 const maxReasonLength = 1_024;
 
@@ -63,6 +65,7 @@ export function serveSds(options: SdsServerOptions, events: SdsEvents): Promise<
       }),
     ],
     maxReceiveBytes: maxRequestBytes,
+    maxConnections,
     onError: ({ error }) => events.failed(error),
   });
 }
