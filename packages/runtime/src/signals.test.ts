@@ -10,10 +10,13 @@ afterEach(() => {
 });
 
 /** A process that says "ready", says "stopping" on the abort, and ends by itself only when `stops`. */
-async function start(options: { stops: boolean }): Promise<{ child: ChildProcess; nextLine: () => Promise<string> }> {
+async function start(options: {
+  stops: boolean;
+  settleMs?: number;
+}): Promise<{ child: ChildProcess; nextLine: () => Promise<string> }> {
   const script = `
     const { shutdownSignal } = await import(${JSON.stringify(new URL("./signals.ts", import.meta.url).href)});
-    const signal = shutdownSignal();
+    const signal = shutdownSignal(undefined, { settleMs: ${options.settleMs ?? 0} });
     const alive = setInterval(() => {}, 1000);
     signal.addEventListener("abort", () => {
       console.log("stopping");
@@ -51,6 +54,16 @@ describe("shutdownSignal", () => {
     expect(await nextLine()).toBe("stopping");
     child.kill(second);
     expect(await exited).toEqual([code, null]);
+  });
+
+  it("takes a second signal soon after the first for the same one", async () => {
+    const { child, nextLine } = await start({ stops: true, settleMs: 3_600_000 });
+    const exited = once(child, "exit");
+    child.kill("SIGINT");
+    child.kill("SIGINT");
+    expect(await nextLine()).toBe("stopping");
+    child.kill("SIGINT");
+    expect(await exited).toEqual([0, null]);
   });
 
   it("listens only to the signals it is given", () => {
