@@ -135,6 +135,7 @@ describe("check-layers allows", () => {
     ["what the table allows", "ca/src/x.ts", `import { parseCsr } from "@signet/x509";`],
     ["generated protobuf types by subpath", "agent/src/x.ts", `import "@signet/protos/istio/security/v1alpha1/ca";`],
     ["a neighbour's fake in a test", "grpc/src/x.test.ts", `import "@signet/x509/testing"; import "vitest";`],
+    ["a suite that several tests run", "ca/src/testing/x-suite.ts", `import { test } from "vitest";`],
     ["a fake in a fake", "ca/src/testing.ts", `import "@signet/x509/testing";`],
     ["a file of the same package", "ca/src/signing/x.ts", `import "../../package.json"; import "node:fs";`],
     [

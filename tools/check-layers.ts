@@ -26,8 +26,9 @@ function checkPackage(owner: WorkspacePackage): readonly string[] {
   for (const file of owner.files) {
     for (const imported of readImports(file)) {
       problems.push(...located(file, imported, packageProblem({ name: owner.name, rule, file }, imported.specifier)));
-      if (!isTest(file.path) && isPackageSpecifier(imported.specifier)) {
-        used.add(packageName(imported.specifier));
+      const name = packageName(imported.specifier);
+      if (!isTest(file.path) && isPackageSpecifier(imported.specifier) && !testLibraries.includes(name)) {
+        used.add(name);
       }
     }
   }
@@ -88,10 +89,8 @@ function entryProblem(target: string, entry: string): string | undefined {
 }
 
 function libraryProblem({ name, rule, file }: Importer, library: string): string | undefined {
-  if (isTest(file.path) && testLibraries.includes(library)) {
-    return undefined;
-  }
-  if (isTesting(file.path) && library === "fast-check") {
+  // Testing files hold the suites that every implementation of an interface runs.
+  if ((isTest(file.path) || isTesting(file.path)) && testLibraries.includes(library)) {
     return undefined;
   }
   if (!rule.libraries.includes(library)) {

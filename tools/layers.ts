@@ -74,7 +74,7 @@ export const layers: Readonly<Record<string, LayerRule>> = {
   },
 };
 
-/** Libraries that any test may import. */
+/** Libraries that any test may import; the root package.json lists them. */
 export const testLibraries: readonly string[] = ["vitest", "fast-check"];
 
 /** Packages whose entry points are more than `.` and `./testing`. */
