@@ -1,63 +1,6 @@
-import { create } from "@bufbuild/protobuf";
-import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
-import {
-  advanceSecretStream,
-  openSecretStream,
-  type SecretRequest,
-  type SecretSnapshot,
-  type SecretStreamEvent,
-  type SecretStreamStep,
-  secretTypeUrl,
-} from "./secret-stream.ts";
-
-function material(text: string): Any {
-  return create(AnySchema, { typeUrl: secretTypeUrl, value: new TextEncoder().encode(text) });
-}
-
-function textOf(resource: Any): string {
-  return new TextDecoder().decode(resource.value);
-}
-
-/** A snapshot whose secrets are their own revisions, such as `{ default: "svid 1" }`. */
-function snapshot(version: string, secrets: { readonly default?: string; readonly ROOTCA?: string }): SecretSnapshot {
-  const entries = (["default", "ROOTCA"] as const).flatMap((name) => {
-    const text = secrets[name];
-    return text === undefined ? [] : [[name, { revision: text, resource: material(text) }] as const];
-  });
-  return { version, secrets: new Map(entries) };
-}
-
-function request(fields: Partial<SecretRequest>): SecretStreamEvent {
-  return {
-    kind: "request",
-    request: { nodeId: "", typeUrl: secretTypeUrl, resourceNames: [], responseNonce: "", versionInfo: "", ...fields },
-  };
-}
-
-function secrets(version: string, content: Parameters<typeof snapshot>[1]): SecretStreamEvent {
-  return { kind: "secrets", snapshot: snapshot(version, content) };
-}
-
-/** Runs a stream over events; the answers in short: the texts sent, "-" for no response, "refused: ...". */
-function run(events: readonly SecretStreamEvent[]): { readonly answers: string[]; readonly steps: SecretStreamStep[] } {
-  const steps: SecretStreamStep[] = [];
-  let state = openSecretStream("s");
-  for (const event of events) {
-    const step = advanceSecretStream(state, event);
-    state = step.state;
-    steps.push(step);
-  }
-  const answers = steps.map(({ response, refusal }) => {
-    if (refusal !== undefined) return `refused: ${refusal}`;
-    return response === undefined ? "-" : response.resources.map(textOf).join(" + ");
-  });
-  return { answers, steps };
-}
-
-const first = (names: readonly string[], fields: Partial<SecretRequest> = {}): SecretStreamEvent =>
-  request({ nodeId: "node", resourceNames: names, ...fields });
-const have = secrets("v1", { default: "svid 1", ROOTCA: "roots 1" });
+import { first, have, request, run, secrets } from "../testing/secret-stream-events.ts";
+import type { SecretStreamEvent } from "./secret-stream.ts";
 
 describe("a stream of SDS", () => {
   it.each<[string, readonly SecretStreamEvent[], readonly string[]]>([
@@ -223,42 +166,5 @@ describe("a stream of SDS", () => {
       ["v1", "s.2"],
       ["v2", "s.3"],
     ]);
-  });
-
-  it.each<[string, readonly SecretStreamEvent[], SecretStreamStep["notices"]]>([
-    [
-      "an ACK",
-      [request({ resourceNames: ["default"], responseNonce: "s.1" })],
-      [{ kind: "acknowledged", versionInfo: "v1" }],
-    ],
-    [
-      "a NACK",
-      [request({ resourceNames: ["default"], responseNonce: "s.1", errorDetail: "bad" })],
-      [{ kind: "rejected", versionInfo: "v1", reason: "bad" }],
-    ],
-    [
-      "a NACK of an older response",
-      [
-        secrets("v2", { default: "svid 2" }),
-        request({ resourceNames: ["default"], responseNonce: "s.1", errorDetail: "bad" }),
-      ],
-      [{ kind: "rejected", versionInfo: undefined, reason: "bad" }],
-    ],
-    [
-      "a nonce that was never given",
-      [request({ resourceNames: ["default"], responseNonce: "x" })],
-      [{ kind: "stale", responseNonce: "x" }],
-    ],
-    [
-      "an unknown name",
-      [request({ resourceNames: ["x"], responseNonce: "s.1" })],
-      [
-        { kind: "acknowledged", versionInfo: "v1" },
-        { kind: "unknown-names", names: ["x"] },
-      ],
-    ],
-    ["another type", [request({ typeUrl: "other" })], [{ kind: "foreign-type", typeUrl: "other" }]],
-  ])("notices %s", (_title, events, notices) => {
-    expect(run([have, first(["default"]), ...events]).steps.at(-1)?.notices).toEqual(notices);
   });
 });
