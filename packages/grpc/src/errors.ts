@@ -11,7 +11,18 @@ export type GrpcErrorCode =
   | "socket-path-too-long"
   | "tls-material-invalid";
 
-/** What goes wrong outside a call; the outcome of a call is a StatusError. */
+/**
+ * What goes wrong outside a call; the outcome of a call is a StatusError.
+ * @example
+ * ```ts
+ * import { connect, GrpcError } from "@signet/grpc";
+ * try {
+ *   connect({ address: "localhost" });
+ * } catch (error) {
+ *   if (error instanceof GrpcError) error.code; // "address-malformed"
+ * }
+ * ```
+ */
 export class GrpcError extends Error {
   override readonly name = "GrpcError";
   readonly code: GrpcErrorCode;

@@ -3,7 +3,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { Metadata, ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { BoundMethod } from "./bind-service.ts";
 import type { CallContext, Peer } from "./call-context.ts";
-import { failureOf, sentStatus, wireStatus } from "./call-outcome.ts";
+import { failureOf, sentStatus, type WireStatus, wireStatus } from "./call-outcome.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import { readableMetadata } from "./metadata.ts";
 import type { Peers } from "./peer.ts";
@@ -49,8 +49,10 @@ type Call = {
   readonly startedAt: number;
   readonly requests: Inbox<Message>;
   readonly controller: AbortController;
-  /** Why nothing can be sent any more, once that is so. */
-  endedBy: StatusError | undefined;
+  /** It is decided how the call ends. */
+  answered: boolean;
+  /** Nothing can be sent any more. */
+  over: boolean;
   /** Fails the send that is under way. */
   failSend: ((reason: StatusError) => void) | undefined;
 };
@@ -68,7 +70,7 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
     abort: (reason) => abort(call, reason),
     cut(reason) {
       abort(call, reason);
-      wire.sendStatus(wireStatus(reason));
+      finish(call, wireStatus(reason));
     },
   };
   const deadline = abortAtDeadline(call);
@@ -102,7 +104,8 @@ function openCall(method: BoundMethod, wire: ServerInterceptingCallInterface, ho
     startedAt: performance.now(),
     requests: createInbox<Message>(() => wire.startRead()),
     controller: new AbortController(),
-    endedBy: undefined,
+    answered: false,
+    over: false,
     failSend: undefined,
   };
 }
@@ -115,16 +118,23 @@ function http2StreamOf(wire: ServerInterceptingCallInterface): ServerHttp2Stream
 }
 
 function closeCall(call: Call): void {
-  if (call.endedBy !== undefined) return;
-  const { method, peer } = call;
-  const deadlinePassed = Number(call.wire.getDeadline()) <= Date.now();
-  const reason = deadlinePassed ? deadlineError() : new StatusError(Status.CANCELLED, "the client has cancelled");
-  call.endedBy = reason;
-  abort(call, reason);
-  call.failSend?.(reason);
-  const code = sentStatus(call.stream) ?? reason.code;
+  if (call.over) return;
+  call.over = true;
+  const { method, peer, stream } = call;
+  const sent = sentStatus(stream);
+  // A call that ended in order needs no reason, and an Error costs more than the rest of the bookkeeping.
+  if (call.answered && sent !== undefined) call.requests.end();
+  else abort(call, lostReason(call));
   const durationMs = performance.now() - call.startedAt;
+  const code = sent ?? lostReason(call).code;
   call.host.onCall({ service: method.service, method: method.method, code, durationMs, peer });
+}
+
+/** Why a call ended that its handler did not end. */
+function lostReason(call: Call): StatusError {
+  return Number(call.wire.getDeadline()) <= Date.now()
+    ? deadlineError()
+    : new StatusError(Status.CANCELLED, "the client has cancelled");
 }
 
 /**
@@ -135,6 +145,7 @@ function abortAtDeadline(call: Call): NodeJS.Timeout | undefined {
   const deadline = Number(call.wire.getDeadline());
   if (call.method.kind === "unary" || !Number.isFinite(deadline)) return undefined;
   return setTimeout(() => {
+    call.answered = true;
     abort(call, deadlineError());
     call.failSend?.(call.controller.signal.reason);
   }, deadline - Date.now());
@@ -147,21 +158,27 @@ function deadlineError(): StatusError {
 function abort(call: Call, reason: StatusError): void {
   call.controller.abort(reason);
   call.requests.fail(reason);
+  if (call.over) call.failSend?.(reason);
 }
 
 function begin(call: Call, metadata: Metadata): void {
   const context = { signal: call.controller.signal, metadata: readableMetadata(metadata), peer: call.peer };
   const outcome = call.method.kind === "unary" ? answerUnary(call, context) : answerStream(call, context);
   outcome.then(
-    () => call.wire.sendStatus({ code: Status.OK, details: "OK", metadata: null }),
-    (error: unknown) => sendFailure(call, error),
+    () => finish(call, { code: Status.OK, details: "OK", metadata: null }),
+    (error: unknown) => {
+      const { status, ...failure } = failureOf(error, call.controller.signal);
+      const { service, method } = call.method;
+      if ("hidden" in failure) call.host.onError({ service, method, error: failure.hidden });
+      finish(call, status);
+    },
   );
 }
 
-function sendFailure(call: Call, error: unknown): void {
-  const { status, ...failure } = failureOf(error, call.controller.signal);
-  const { service, method } = call.method;
-  if ("hidden" in failure) call.host.onError({ service, method, error: failure.hidden });
+/** Ends the call with `status`, unless it has one: a second one would make grpc-js forget the first. */
+function finish(call: Call, status: WireStatus): void {
+  if (call.answered) return;
+  call.answered = true;
   call.wire.sendStatus(status);
 }
 
@@ -205,7 +222,7 @@ async function answerStream(call: Call, context: CallContext): Promise<void> {
 function send(call: Call, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     // grpc-js calls back only if the message went out.
-    if (call.endedBy !== undefined) reject(call.endedBy);
+    if (call.over) return reject(call.controller.signal.reason);
     call.failSend = reject;
     call.wire.sendMessage(asBuffer(bytes), resolve);
   });

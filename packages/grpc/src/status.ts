@@ -43,9 +43,10 @@ export function statusName(code: Status): StatusName {
   return namesByCode.get(code) ?? "UNKNOWN";
 }
 
-/** `code` as a status; every number outside 0 to 16 is UNKNOWN, as the gRPC specification asks of receivers. */
+/** `code` as a status; everything but 0 to 16 is UNKNOWN, as the gRPC specification asks of receivers. */
 export function parseStatus(code: unknown): Status {
-  return namesByCode.has(Number(code)) ? (Number(code) as Status) : Status.UNKNOWN;
+  const number = typeof code === "string" && /^\d+$/.test(code) ? Number(code) : code;
+  return typeof number === "number" && namesByCode.has(number) ? (number as Status) : Status.UNKNOWN;
 }
 
 /** What may accompany a StatusError. */
