@@ -13,7 +13,10 @@ let directory: string;
 let ca: ServedFakeCa;
 let agents: ProgramProcess[];
 
-beforeEach(async () => {
+beforeEach(async ({ onTestFailed }) => {
+  onTestFailed(() => {
+    for (const { output } of agents) process.stderr.write(output.stderr);
+  });
   directory = mkdtempSync(join(tmpdir(), "signet-"));
   ca = await serveFakeCa({ port: 0 });
   writeFileSync(join(directory, "root.pem"), ca.rootPem);
@@ -56,7 +59,8 @@ async function logged(agent: ProgramProcess, message: string): Promise<LogLine> 
     const lines = agent.output.stderr.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"));
     const found = lines.map((line): LogLine => JSON.parse(line)).find(({ msg }) => msg === message);
     if (found !== undefined) return found;
-    if (agent.child.exitCode !== null) throw new Error(`the agent ended: ${agent.output.stderr}`);
+    if (agent.child.exitCode !== null || agent.child.signalCode !== null)
+      throw new Error(`the agent ended: ${agent.output.stderr}`);
     await sleep(10);
   }
 }
