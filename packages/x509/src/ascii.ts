@@ -1,13 +1,11 @@
 /** Returns `octets` as text if all of them are ASCII, else undefined. */
 export function asciiText(octets: Uint8Array): string | undefined {
-  let text = "";
-  for (const octet of octets) {
-    if (octet > 0x7f) {
+  for (let index = 0; index < octets.length; index++) {
+    if ((octets[index] ?? 0) > 0x7f) {
       return undefined;
     }
-    text += String.fromCharCode(octet);
   }
-  return text;
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString("latin1");
 }
 
 /** Returns the octets of `text` if all its characters are ASCII, else undefined. */

@@ -18,7 +18,8 @@ export function caConstraints(pathLength: number | undefined): Uint8Array {
 
 /** Returns the extension that names the key of a SubjectPublicKeyInfo. */
 export function subjectKeyIdentifier(spki: Uint8Array): Uint8Array {
-  const info = new DerReader(spki, "public-key-malformed").enter(tag.sequence);
+  const info = new DerReader(spki, "public-key-malformed");
+  info.enter(tag.sequence);
   info.any();
   const identifier = createHash("sha256").update(info.bitString()).digest().subarray(0, 20);
   return encodeDer(

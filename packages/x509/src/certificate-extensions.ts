@@ -1,7 +1,7 @@
 import type { DerReader } from "./der/der-reader.ts";
 import { contextConstructed, contextPrimitive, tag } from "./der/tag.ts";
 import { knownPurposes } from "./extended-key-usage.ts";
-import { type Extension, extensionId, readExtensions } from "./extension.ts";
+import { type ExtensionHead, extensionId, readExtensions } from "./extension.ts";
 import { type KeyUsage, keyUsagesOf } from "./key-usage.ts";
 import { readSubjectAltNames, type SubjectAltName } from "./subject-alt-name.ts";
 
@@ -45,19 +45,19 @@ export function noExtensions(): Draft {
 export function readCertificateExtensions(reader: DerReader): CertificateExtensions {
   const draft = noExtensions();
   const unknownCritical: string[] = [];
-  readExtensions(reader, (extension) => {
-    if (readKnown(draft, extension)) {
-      extension.value.finish();
-    } else if (extension.critical) {
+  readExtensions(reader, (value, extension) => {
+    const isKnown = readKnown(draft, extension, value);
+    if (!isKnown && extension.critical) {
       unknownCritical.push(extension.id.dotted);
     }
+    return isKnown;
   });
   draft.unknownCriticalExtensions = unknownCritical;
   return draft;
 }
 
-/** Reads an extension this package evaluates; false if it does not. */
-function readKnown(draft: Draft, { id, critical, value }: Extension): boolean {
+/** Reads the value of an extension this package evaluates; false if it does not. */
+function readKnown(draft: Draft, { id, critical }: ExtensionHead, value: DerReader): boolean {
   switch (id) {
     case extensionId.basicConstraints:
       readBasicConstraints(draft, value);
@@ -89,11 +89,11 @@ function readKnown(draft: Draft, { id, critical, value }: Extension): boolean {
 
 /** RFC 5280 section 4.2.1.9. */
 function readBasicConstraints(draft: Draft, value: DerReader): void {
-  const constraints = value.enter(tag.sequence);
+  value.enter(tag.sequence);
   draft.hasBasicConstraints = true;
-  draft.isCa = constraints.nextTag === tag.boolean && constraints.boolean();
-  draft.pathLength = constraints.atEnd ? undefined : constraints.smallInteger();
-  constraints.finish();
+  draft.isCa = value.nextTag === tag.boolean && value.boolean();
+  draft.pathLength = value.atEnd ? undefined : value.smallInteger();
+  value.leave();
 }
 
 /** RFC 5280 section 4.2.1.3: at least one bit is set. */
@@ -107,25 +107,25 @@ function readKeyUsage(value: DerReader): ReadonlySet<KeyUsage> {
 
 /** RFC 5280 section 4.2.1.12. */
 function readExtendedKeyUsage(value: DerReader): readonly string[] {
-  const purposes = value.enter(tag.sequence);
+  value.enter(tag.sequence);
   const found: string[] = [];
   do {
-    found.push(purposes.objectIdentifier(knownPurposes).dotted);
-  } while (!purposes.atEnd);
+    found.push(value.objectIdentifier(knownPurposes).dotted);
+  } while (!value.atEnd);
+  value.leave();
   return found;
 }
 
 /** RFC 5280 section 4.2.1.1: only the key identifier is of use here. */
 function readAuthorityKeyIdentifier(value: DerReader): Uint8Array | undefined {
-  const identifier = value.enter(tag.sequence);
-  const keyIdentifier =
-    identifier.nextTag === contextPrimitive(0) ? identifier.content(contextPrimitive(0)) : undefined;
-  if (identifier.nextTag === contextConstructed(1)) {
-    identifier.any();
+  value.enter(tag.sequence);
+  const keyIdentifier = value.nextTag === contextPrimitive(0) ? value.content(contextPrimitive(0)) : undefined;
+  if (value.nextTag === contextConstructed(1)) {
+    value.any();
   }
-  if (identifier.nextTag === contextPrimitive(2)) {
-    identifier.any();
+  if (value.nextTag === contextPrimitive(2)) {
+    value.any();
   }
-  identifier.finish();
+  value.leave();
   return keyIdentifier;
 }

@@ -8,7 +8,7 @@ import {
 } from "./certificate.ts";
 import { bitString, type DerValue, derNode, encodeDer, octetString, sequence } from "./der/der-writer.ts";
 import { objectIdentifier } from "./der/object-identifier.ts";
-import { describeName, organizationOnly } from "./distinguished-name.ts";
+import { organizationOnly } from "./distinguished-name.ts";
 import { encodePem } from "./pem.ts";
 import { testKey, testLeaf, testRoot } from "./testing.ts";
 
@@ -90,14 +90,6 @@ describe("parseCertificate", () => {
     expect(chain[0].publicKey).toBe(chain[0].publicKey);
   });
 
-  it("keeps a copy, so that what the caller does to its bytes later has no effect", () => {
-    const der = odd();
-    const certificate = parseCertificate(der);
-    der.fill(0);
-    expect(certificate.der[0]).toBe(0x30);
-    expect(describeName(certificate.subject)).toBe("O=subject");
-  });
-
   it("takes what is odd but allowed", () => {
     expect(parseCertificate(odd({ version: Uint8Array.of(), rest: [] })).isCa).toBe(false);
     expect(
@@ -162,7 +154,7 @@ describe("parseCertificate", () => {
 
 describe("parseCertificate refuses (RFC 5280 sections 4.1 and 4.2)", () => {
   it.each<[string, () => Uint8Array]>([
-    ["over 65,536 bytes", () => new Uint8Array(maxCertificateBytes + 1)],
+    ["over 65,536 bytes", () => withExtension("1.2.3.4", new Uint8Array(maxCertificateBytes))],
     ["nothing", () => new Uint8Array()],
     ["a byte too many", () => Uint8Array.of(...odd(), 0)],
     ["a version 4", () => odd({ version: Uint8Array.fromHex("a003020103") })],

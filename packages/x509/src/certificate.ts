@@ -1,21 +1,17 @@
 import type { KeyObject } from "node:crypto";
-import { bytesEqual, hexOf } from "./bytes.ts";
-import { type CertificateExtensions, noExtensions, readCertificateExtensions } from "./certificate-extensions.ts";
+import { bytesEqual } from "./bytes.ts";
+import { type CertificateBody, readCertificateBody } from "./certificate-body.ts";
 import { DerReader } from "./der/der-reader.ts";
-import { contextConstructed, contextPrimitive, tag } from "./der/tag.ts";
-import { readName } from "./distinguished-name.ts";
+import { tag } from "./der/tag.ts";
 import { X509Error } from "./errors.ts";
 import type { KeyUsage } from "./key-usage.ts";
 import { encodePem, splitPem } from "./pem.ts";
-import { importPublicKey, type PublicKeyInfo, readSpki } from "./public-key.ts";
+import { importPublicKey, type PublicKeyInfo } from "./public-key.ts";
 import { readSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
 import type { SubjectAltName } from "./subject-alt-name.ts";
 
 /** Largest certificate, in bytes of DER. */
 export const maxCertificateBytes = 65536;
-
-/** Octets of the longest serial number (RFC 5280 section 4.1.2.2). */
-const maxSerialNumberBytes = 20;
 
 /** A parsed X.509 certificate (RFC 5280 section 4.1). Parsing checks form only; `verifyChain` checks trust. */
 export interface Certificate {
@@ -58,7 +54,7 @@ export interface Certificate {
 export type CertificateChain = readonly [Certificate, ...Certificate[]];
 
 /**
- * Returns the certificate in `der`, of which it keeps a copy.
+ * Returns the certificate in `der`, which it keeps: the bytes must not be changed afterwards.
  *
  * Strict DER, at most 65,536 bytes; the two signature algorithms must be equal and no extension may come twice.
  * @throws X509Error `certificate-malformed`, `key-unsupported`
@@ -74,20 +70,19 @@ export function parseCertificate(der: Uint8Array): Certificate {
   if (der.length > maxCertificateBytes) {
     throw new X509Error("certificate-malformed", `certificate of ${der.length} bytes exceeds ${maxCertificateBytes}`);
   }
-  const copy = new Uint8Array(der);
-  const outer = new DerReader(copy, "certificate-malformed");
-  const certificate = outer.enter(tag.sequence);
-  outer.finish();
-  const body = readBody(certificate);
-  const start = certificate.position;
-  const signatureAlgorithm = readSignatureAlgorithm(certificate);
+  const reader = new DerReader(der, "certificate-malformed");
+  reader.enter(tag.sequence);
+  const body = readCertificateBody(reader);
+  const start = reader.position;
+  const signatureAlgorithm = readSignatureAlgorithm(reader);
   // RFC 5280 section 4.1.1.2: the same algorithm as in the signed part.
-  if (!bytesEqual(certificate.since(start), body.algorithm)) {
-    certificate.fail("signature algorithm differs from the one that is signed");
+  if (!bytesEqual(reader.since(start), body.algorithm)) {
+    reader.fail("signature algorithm differs from the one that is signed");
   }
-  const signature = certificate.bitString();
-  certificate.finish();
-  return certificateOf({ der: copy, signatureAlgorithm, signature, ...body });
+  const signature = reader.bitString();
+  reader.leave();
+  reader.finish();
+  return new ParsedCertificate({ der, signatureAlgorithm, signature }, body);
 }
 
 /**
@@ -141,99 +136,63 @@ export function serialNumberHex(certificate: Certificate): string {
   return digits.length % 2 === 0 || digits === "0" ? digits : `0${digits}`;
 }
 
-interface Body extends CertificateExtensions {
+type SignedPart = Pick<Certificate, "der" | "signatureAlgorithm" | "signature">;
+
+/** Only the key is left for later: importing it costs more than all the rest. */
+class ParsedCertificate implements Certificate {
+  readonly der: Uint8Array;
   readonly tbs: Uint8Array;
-  readonly serialNumberOctets: Uint8Array;
-  readonly algorithm: Uint8Array;
+  readonly serialNumber: bigint;
   readonly issuer: Uint8Array;
+  readonly subject: Uint8Array;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  readonly subject: Uint8Array;
   readonly spki: Uint8Array;
   readonly publicKeyInfo: PublicKeyInfo;
-}
+  readonly signatureAlgorithm: Certificate["signatureAlgorithm"];
+  readonly signature: Uint8Array;
+  readonly isCa: boolean;
+  readonly pathLength: number | undefined;
+  readonly hasBasicConstraints: boolean;
+  readonly hasNameConstraints: boolean;
+  readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
+  readonly keyUsageCritical: boolean;
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  readonly subjectKeyIdentifier: Uint8Array | undefined;
+  readonly authorityKeyIdentifier: Uint8Array | undefined;
+  readonly subjectAltNames: readonly SubjectAltName[];
+  readonly subjectAltNameCritical: boolean;
+  readonly unknownCriticalExtensions: readonly string[];
+  #publicKey: KeyObject | undefined;
 
-/** TBSCertificate (RFC 5280 section 4.1). */
-function readBody(certificate: DerReader): Body {
-  const start = certificate.position;
-  const body = certificate.enter(tag.sequence);
-  const version = readVersion(body);
-  const serialNumberOctets = body.unsignedInteger(maxSerialNumberBytes);
-  const algorithm = elementRead(body, readSignatureAlgorithm);
-  const issuer = elementRead(body, readName);
-  const validity = body.enter(tag.sequence);
-  const [notBefore, notAfter] = [new Date(validity.time()), new Date(validity.time())];
-  validity.finish();
-  const subject = elementRead(body, readName);
-  const keyStart = body.position;
-  const publicKeyInfo = readSpki(body);
-  const spki = body.since(keyStart);
-  const extensions = readOptionalParts(body, version);
-  body.finish();
-  return {
-    tbs: certificate.since(start),
-    serialNumberOctets,
-    algorithm,
-    issuer,
-    notBefore,
-    notAfter,
-    subject,
-    spki,
-    publicKeyInfo,
-    ...extensions,
-  };
-}
-
-/** Reads one element with `read` and returns its bytes. */
-function elementRead(reader: DerReader, read: (reader: DerReader) => unknown): Uint8Array {
-  const start = reader.position;
-  read(reader);
-  return reader.since(start);
-}
-
-function readVersion(body: DerReader): number {
-  if (body.nextTag !== contextConstructed(0)) {
-    return 1;
+  constructor(signed: SignedPart, body: CertificateBody) {
+    this.der = signed.der;
+    this.tbs = body.tbs;
+    this.serialNumber = body.serialNumber;
+    this.issuer = body.issuer;
+    this.subject = body.subject;
+    this.notBefore = body.notBefore;
+    this.notAfter = body.notAfter;
+    this.spki = body.spki;
+    this.publicKeyInfo = body.publicKeyInfo;
+    this.signatureAlgorithm = signed.signatureAlgorithm;
+    this.signature = signed.signature;
+    this.isCa = body.extensions.isCa;
+    this.pathLength = body.extensions.pathLength;
+    this.hasBasicConstraints = body.extensions.hasBasicConstraints;
+    this.hasNameConstraints = body.extensions.hasNameConstraints;
+    this.keyUsage = body.extensions.keyUsage;
+    this.keyUsageCritical = body.extensions.keyUsageCritical;
+    this.extendedKeyUsage = body.extensions.extendedKeyUsage;
+    this.subjectKeyIdentifier = body.extensions.subjectKeyIdentifier;
+    this.authorityKeyIdentifier = body.extensions.authorityKeyIdentifier;
+    this.subjectAltNames = body.extensions.subjectAltNames;
+    this.subjectAltNameCritical = body.extensions.subjectAltNameCritical;
+    this.unknownCriticalExtensions = body.extensions.unknownCriticalExtensions;
   }
-  const version = body.enter(contextConstructed(0));
-  const number = version.smallInteger() + 1;
-  version.finish();
-  if (number > 3) {
-    body.fail(`version ${number} is unknown`);
-  }
-  return number;
-}
 
-/** Unique identifiers, which nobody uses, and extensions, which version 3 brought (RFC 5280 section 4.1). */
-function readOptionalParts(body: DerReader, version: number): CertificateExtensions {
-  for (const number of [1, 2]) {
-    if (version > 1 && body.nextTag === contextPrimitive(number)) {
-      body.any();
-    }
+  get publicKey(): KeyObject {
+    this.#publicKey ??= importPublicKey(this.spki, "public-key-malformed");
+    return this.#publicKey;
   }
-  if (version < 3 || body.atEnd) {
-    return noExtensions();
-  }
-  const wrapped = body.enter(contextConstructed(3));
-  const extensions = readCertificateExtensions(wrapped);
-  wrapped.finish();
-  return extensions;
-}
-
-type Parts = Body & Pick<Certificate, "der" | "signatureAlgorithm" | "signature">;
-
-function certificateOf({ serialNumberOctets, algorithm: _, ...parts }: Parts): Certificate {
-  let publicKey: KeyObject | undefined;
-  let serialNumber: bigint | undefined;
-  return {
-    ...parts,
-    get serialNumber(): bigint {
-      serialNumber ??= BigInt(`0x${hexOf(serialNumberOctets)}`);
-      return serialNumber;
-    },
-    get publicKey(): KeyObject {
-      publicKey ??= importPublicKey(parts.spki, "public-key-malformed");
-      return publicKey;
-    },
-  };
 }

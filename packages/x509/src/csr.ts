@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { DerReader } from "./der/der-reader.ts";
 import { objectIdentifier } from "./der/object-identifier.ts";
 import { contextConstructed, tag } from "./der/tag.ts";
-import { nameHasCommonName, readName } from "./distinguished-name.ts";
+import { readCommonNamePresence } from "./distinguished-name.ts";
 import { X509Error } from "./errors.ts";
 import { extensionId, readExtensions } from "./extension.ts";
 import { nextPemBlock } from "./pem.ts";
@@ -61,20 +61,32 @@ export function parseCsr(pem: string): Csr {
   if (der.length > maxCsrBytes) {
     throw new X509Error("csr-too-large", `CSR of ${der.length} bytes exceeds ${maxCsrBytes}`);
   }
-  const outer = new DerReader(der, "csr-malformed");
-  const request = outer.enter(tag.sequence);
-  outer.finish();
-  const info = readInfo(request);
-  const signatureAlgorithm = readSignatureAlgorithm(request);
+  const reader = new DerReader(der, "csr-malformed");
+  reader.enter(tag.sequence);
+  const info = readInfo(reader);
+  const signatureAlgorithm = readSignatureAlgorithm(reader);
   if (signatureAlgorithm === "weak" || signatureAlgorithm === "unknown") {
     throw new X509Error("signature-algorithm-unsupported", `CSR is signed with a ${signatureAlgorithm} algorithm`);
   }
   if (!fitsKey(signatureAlgorithm, info.publicKeyInfo)) {
-    request.fail(`signature algorithm ${signatureAlgorithm} does not fit the ${info.publicKeyInfo.kind} key`);
+    reader.fail(`signature algorithm ${signatureAlgorithm} does not fit the ${info.publicKeyInfo.kind} key`);
   }
-  const signature = request.bitString();
-  request.finish();
-  return { der, ...info, publicKey: importPublicKey(info.spki, "csr-malformed"), signatureAlgorithm, signature };
+  const signature = reader.bitString();
+  reader.leave();
+  reader.finish();
+  const publicKey = importPublicKey(info.spki, "csr-malformed");
+  const { tbs, spki, publicKeyInfo, hasCommonName, requestedSubjectAltNames } = info;
+  return {
+    der,
+    tbs,
+    spki,
+    publicKey,
+    publicKeyInfo,
+    hasCommonName,
+    signatureAlgorithm,
+    signature,
+    requestedSubjectAltNames,
+  };
 }
 
 /**
@@ -106,47 +118,57 @@ function decodePem(pem: string): Uint8Array {
   throw new X509Error("csr-malformed", "first PEM block is missing or is not a certificate request");
 }
 
-/** CertificationRequestInfo (RFC 2986 section 4.1). */
-function readInfo(request: DerReader): Omit<Csr, "der" | "publicKey" | "signatureAlgorithm" | "signature"> {
-  const start = request.position;
-  const info = request.enter(tag.sequence);
-  const tbs = request.since(start);
-  if (info.smallInteger() !== 0) {
-    info.fail("version is not 0");
-  }
-  const hasCommonName = nameHasCommonName(readName(info));
-  const keyStart = info.position;
-  const publicKeyInfo = readSpki(info);
-  const spki = info.since(keyStart);
-  const requestedSubjectAltNames = readAttributes(info);
-  info.finish();
-  return { tbs, spki, publicKeyInfo, hasCommonName, requestedSubjectAltNames };
+interface CsrInfo {
+  readonly tbs: Uint8Array;
+  readonly spki: Uint8Array;
+  readonly publicKeyInfo: PublicKeyInfo;
+  readonly hasCommonName: boolean;
+  readonly requestedSubjectAltNames: readonly SubjectAltName[];
 }
 
-function readAttributes(info: DerReader): readonly SubjectAltName[] {
-  const attributes = info.enter(contextConstructed(0));
+/** CertificationRequestInfo (RFC 2986 section 4.1). */
+function readInfo(reader: DerReader): CsrInfo {
+  const start = reader.position;
+  reader.enter(tag.sequence);
+  if (reader.smallInteger() !== 0) {
+    reader.fail("version is not 0");
+  }
+  const hasCommonName = readCommonNamePresence(reader);
+  const keyStart = reader.position;
+  const publicKeyInfo = readSpki(reader);
+  const spki = reader.since(keyStart);
+  const requestedSubjectAltNames = readAttributes(reader);
+  reader.leave();
+  return { tbs: reader.since(start), spki, publicKeyInfo, hasCommonName, requestedSubjectAltNames };
+}
+
+function readAttributes(reader: DerReader): readonly SubjectAltName[] {
+  reader.enter(contextConstructed(0));
   const names: SubjectAltName[] = [];
-  while (!attributes.atEnd) {
-    const attribute = attributes.enter(tag.sequence);
-    const type = attribute.objectIdentifier(attributeTypes);
-    const values = attribute.enter(tag.set);
-    attribute.finish();
+  while (!reader.atEnd) {
+    reader.enter(tag.sequence);
+    const type = reader.objectIdentifier(attributeTypes);
+    reader.enter(tag.set);
     do {
       if (type === extensionRequest) {
-        readRequestedExtensions(values, names);
+        readRequestedExtensions(reader, names);
       } else {
-        values.any();
+        reader.any();
       }
-    } while (!values.atEnd);
+    } while (!reader.atEnd);
+    reader.leave();
+    reader.leave();
   }
+  reader.leave();
   return names;
 }
 
-function readRequestedExtensions(values: DerReader, names: SubjectAltName[]): void {
-  readExtensions(values, ({ id, value }) => {
-    if (id === extensionId.subjectAltName) {
-      names.push(...readSubjectAltNames(value));
-      value.finish();
+function readRequestedExtensions(reader: DerReader, names: SubjectAltName[]): void {
+  readExtensions(reader, (value, { id }) => {
+    if (id !== extensionId.subjectAltName) {
+      return false;
     }
+    names.push(...readSubjectAltNames(value));
+    return true;
   });
 }

@@ -28,6 +28,15 @@ describe("describeName", () => {
     expect(describeName(der)).toBe(expected);
   });
 
+  it("joins the attributes of one RDN", () => {
+    const attribute = (hex: string) =>
+      sequence(objectIdentifier("2.5.4.3").der, derNode(0x0c, [Uint8Array.fromHex(hex)]));
+    const der = encodeDer(
+      sequence(derNode(0x31, [attribute("61"), attribute("62")]), derNode(0x31, [attribute("63")])),
+    );
+    expect(describeName(der)).toBe("CN=a+CN=b,CN=c");
+  });
+
   it("refuses what is no name", () => {
     expect(() => describeName(Uint8Array.of(5, 0))).toThrow(malformed);
     expect(() => describeName(Uint8Array.of(0x30, 0, 0))).toThrow(malformed);

@@ -27,36 +27,41 @@ interface NameAttribute {
   readonly value: Uint8Array;
 }
 
-/** Reads a Name (RFC 5280 section 4.1.2.4), checking its form, and returns its attributes by RDN. */
-export function readName(reader: DerReader): readonly (readonly NameAttribute[])[] {
-  const name = reader.enter(tag.sequence);
-  const relativeNames: NameAttribute[][] = [];
-  while (!name.atEnd) {
-    const relativeName = name.enter(tag.set);
-    const attributes: NameAttribute[] = [];
+/** Called with each attribute of a name, and the number of the RDN it stands in. */
+type AttributeVisitor = (attribute: NameAttribute, relativeName: number) => void;
+
+/** Reads a Name (RFC 5280 section 4.1.2.4), checking its form. */
+export function readName(reader: DerReader, visit?: AttributeVisitor): void {
+  reader.enter(tag.sequence);
+  for (let relativeName = 0; !reader.atEnd; relativeName++) {
+    reader.enter(tag.set);
     do {
-      attributes.push(readAttribute(relativeName));
-    } while (!relativeName.atEnd);
-    relativeNames.push(attributes);
+      readAttribute(reader, relativeName, visit);
+    } while (!reader.atEnd);
+    reader.leave();
   }
-  return relativeNames;
+  reader.leave();
 }
 
-function readAttribute(relativeName: DerReader): NameAttribute {
-  const attribute = relativeName.enter(tag.sequence);
-  const type = attribute.objectIdentifier(knownTypes);
-  const valueTag = attribute.nextTag;
+function readAttribute(reader: DerReader, relativeName: number, visit: AttributeVisitor | undefined): void {
+  reader.enter(tag.sequence);
+  const type = reader.objectIdentifier(knownTypes);
+  const valueTag = reader.nextTag;
   if ((valueTag & 0xe0) !== 0) {
-    attribute.fail("value of a name attribute is not a string");
+    reader.fail("value of a name attribute is not a string");
   }
-  const value = attribute.content(valueTag);
-  attribute.finish();
-  return { type, valueTag, value };
+  const value = reader.content(valueTag);
+  reader.leave();
+  visit?.({ type, valueTag, value }, relativeName);
 }
 
-/** Whether a name has a common name that is not empty. */
-export function nameHasCommonName(name: readonly (readonly NameAttribute[])[]): boolean {
-  return name.some((attributes) => attributes.some(({ type, value }) => type === commonName && value.length > 0));
+/** Reads a Name and returns whether it has a common name that is not empty. */
+export function readCommonNamePresence(reader: DerReader): boolean {
+  let found = false;
+  readName(reader, ({ type, value }) => {
+    found ||= type === commonName && value.length > 0;
+  });
+  return found;
 }
 
 /**
@@ -75,9 +80,13 @@ export function nameHasCommonName(name: readonly (readonly NameAttribute[])[]): 
  */
 export function describeName(der: Uint8Array): string {
   const reader = new DerReader(der, "certificate-malformed");
-  const name = readName(reader);
+  const relativeNames: string[] = [];
+  readName(reader, (attribute, index) => {
+    const before = relativeNames[index];
+    relativeNames[index] = `${before === undefined ? "" : `${before}+`}${describeAttribute(attribute)}`;
+  });
   reader.finish();
-  return name.map((attributes) => attributes.map(describeAttribute).join("+")).join(",");
+  return relativeNames.join(",");
 }
 
 function describeAttribute({ type, valueTag, value }: NameAttribute): string {

@@ -26,30 +26,51 @@ export const extensionId: Readonly<Record<ExtensionName, ObjectIdentifier>> = {
 const known = Object.values(extensionId);
 const criticalDer = Uint8Array.of(tag.boolean, 1, 0xff);
 
-/** One extension on its way through `readExtensions`. */
-export interface Extension {
+/** Most extensions in one certificate or CSR; public ones have about a dozen. */
+const maxExtensions = 64;
+
+/** What comes before the value of an extension. */
+export interface ExtensionHead {
   readonly id: ObjectIdentifier;
   readonly critical: boolean;
-  /** Reader of the DER inside extnValue, to be read to its end or left alone. */
-  readonly value: DerReader;
 }
 
-/** Reads Extensions and calls `visit` with each; an identifier that comes twice is refused (RFC 5280 section 4.2). */
-export function readExtensions(reader: DerReader, visit: (extension: Extension) => void): void {
-  const list = reader.enter(tag.sequence);
-  const seen = new Set<string>();
+/**
+ * Reads Extensions. `readValue` is called with each, the reader inside extnValue; it returns false to pass over a value,
+ * and otherwise has to read all of it. An identifier that comes twice is refused (RFC 5280 section 4.2).
+ */
+export function readExtensions(
+  reader: DerReader,
+  readValue: (reader: DerReader, extension: ExtensionHead) => boolean,
+): void {
+  reader.enter(tag.sequence);
+  const seen: ObjectIdentifier[] = [];
   do {
-    const extension = list.enter(tag.sequence);
-    const id = extension.objectIdentifier(known);
-    if (seen.has(id.dotted)) {
-      extension.fail(`extension ${id.dotted} comes twice`);
+    reader.enter(tag.sequence);
+    const id = reader.objectIdentifier(known);
+    if (seen.length === maxExtensions || includes(seen, id)) {
+      reader.fail(`extension ${id.dotted} comes twice, or exceeds ${maxExtensions} extensions`);
     }
-    seen.add(id.dotted);
-    const critical = extension.nextTag === tag.boolean && extension.boolean();
-    const value = extension.enterOctetString();
-    extension.finish();
-    visit({ id, critical, value });
-  } while (!list.atEnd);
+    seen.push(id);
+    const critical = reader.nextTag === tag.boolean && reader.boolean();
+    reader.enter(tag.octetString);
+    if (readValue(reader, { id, critical })) {
+      reader.leave();
+    } else {
+      reader.leaveUnread();
+    }
+    reader.leave();
+  } while (!reader.atEnd);
+  reader.leave();
+}
+
+function includes(seen: readonly ObjectIdentifier[], id: ObjectIdentifier): boolean {
+  for (const other of seen) {
+    if (other.dotted === id.dotted) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /** Returns an Extension; `critical` is written only if true, since DER leaves out defaults (X.690 section 11.5). */

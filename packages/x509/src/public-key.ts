@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { DerReader } from "./der/der-reader.ts";
-import { objectIdentifier } from "./der/object-identifier.ts";
+import { type ObjectIdentifier, objectIdentifier } from "./der/object-identifier.ts";
 import { tag } from "./der/tag.ts";
 import { X509Error, type X509ErrorCode } from "./errors.ts";
 
@@ -21,15 +21,18 @@ const rsaEncryption = objectIdentifier("1.2.840.113549.1.1.1");
 const ed25519 = objectIdentifier("1.3.101.112");
 const keyAlgorithms = [ecPublicKey, rsaEncryption, ed25519] as const;
 
-const p256 = objectIdentifier("1.2.840.10045.3.1.7");
-const p384 = objectIdentifier("1.3.132.0.34");
-const p521 = objectIdentifier("1.3.132.0.35");
-const curves = [p256, p384, p521] as const;
-const curveOf = new Map([
-  [p256, { info: { kind: "ec", curve: "P-256" }, pointBytes: 65 }],
-  [p384, { info: { kind: "ec", curve: "P-384" }, pointBytes: 97 }],
-  [p521, { info: { kind: "ec", curve: "P-521" }, pointBytes: 133 }],
-] as const);
+interface Curve {
+  readonly info: { readonly kind: "ec"; readonly curve: EllipticCurve };
+  /** Octets of an uncompressed point. */
+  readonly pointBytes: number;
+}
+
+const curves: ReadonlyMap<ObjectIdentifier, Curve> = new Map([
+  [objectIdentifier("1.2.840.10045.3.1.7"), { info: { kind: "ec", curve: "P-256" }, pointBytes: 65 }],
+  [objectIdentifier("1.3.132.0.34"), { info: { kind: "ec", curve: "P-384" }, pointBytes: 97 }],
+  [objectIdentifier("1.3.132.0.35"), { info: { kind: "ec", curve: "P-521" }, pointBytes: 133 }],
+]);
+const knownCurves = [...curves.keys()];
 
 /**
  * Reads a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) and returns which key it holds.
@@ -39,75 +42,84 @@ const curveOf = new Map([
  * @throws X509Error the reader's code, or `key-unsupported`
  */
 export function readSpki(reader: DerReader): PublicKeyInfo {
-  const spki = reader.enter(tag.sequence);
-  const algorithm = spki.enter(tag.sequence);
-  const identifier = algorithm.objectIdentifier(keyAlgorithms);
-  let info: PublicKeyInfo;
-  switch (identifier) {
-    case ecPublicKey:
-      info = readEcKey(algorithm, spki);
-      break;
-    case rsaEncryption:
-      // RFC 3279 section 2.3.1: parameters are NULL.
-      algorithm.null();
-      info = readRsaKey(spki);
-      break;
-    case ed25519:
-      info = readEd25519Key(spki);
-      break;
-    default:
-      throw new X509Error("key-unsupported", `keys of algorithm ${identifier.dotted} are not supported`);
-  }
-  algorithm.finish();
-  spki.finish();
+  reader.enter(tag.sequence);
+  const info = readKey(reader);
+  reader.leave();
   return info;
 }
 
-function readEcKey(algorithm: DerReader, spki: DerReader): PublicKeyInfo {
+function readKey(reader: DerReader): PublicKeyInfo {
+  reader.enter(tag.sequence);
+  const identifier = reader.objectIdentifier(keyAlgorithms);
+  switch (identifier) {
+    case ecPublicKey: {
+      const curve = readCurve(reader);
+      reader.leave();
+      return readEcKey(reader, curve);
+    }
+    case rsaEncryption:
+      // RFC 3279 section 2.3.1: parameters are NULL.
+      reader.null();
+      reader.leave();
+      return readRsaKey(reader);
+    case ed25519:
+      // RFC 8410 section 3: parameters are absent.
+      reader.leave();
+      return readEd25519Key(reader);
+    default:
+      throw new X509Error("key-unsupported", `keys of algorithm ${identifier.dotted} are not supported`);
+  }
+}
+
+function readCurve(reader: DerReader): Curve {
   // RFC 5480 section 2.1.1: named curves only.
-  if (algorithm.nextTag !== tag.objectIdentifier) {
+  if (reader.nextTag !== tag.objectIdentifier) {
     throw new X509Error("key-unsupported", "elliptic curves with explicit parameters are not supported");
   }
-  const identifier = algorithm.objectIdentifier(curves);
-  const curve = curveOf.get(identifier);
+  const identifier = reader.objectIdentifier(knownCurves);
+  const curve = curves.get(identifier);
   if (curve === undefined) {
     throw new X509Error("key-unsupported", `elliptic curve ${identifier.dotted} is not supported`);
   }
-  const point = spki.bitString();
+  return curve;
+}
+
+function readEcKey(reader: DerReader, curve: Curve): PublicKeyInfo {
+  const point = reader.bitString();
   if (point[0] === 0x02 || point[0] === 0x03) {
     throw new X509Error("key-unsupported", "compressed elliptic curve points are not supported");
   }
   if (point[0] !== 0x04 || point.length !== curve.pointBytes) {
-    spki.fail(`point of ${point.length} bytes does not fit curve ${curve.info.curve}`);
+    reader.fail(`point of ${point.length} bytes does not fit curve ${curve.info.curve}`);
   }
   return curve.info;
 }
 
-function readRsaKey(spki: DerReader): PublicKeyInfo {
-  const content = spki.enterBitString();
-  const key = content.enter(tag.sequence);
-  const modulus = key.unsignedInteger(4096);
-  const exponent = key.smallInteger();
-  key.finish();
-  content.finish();
+function readRsaKey(reader: DerReader): PublicKeyInfo {
+  reader.enterBitString();
+  reader.enter(tag.sequence);
+  const modulus = reader.unsignedInteger(4096);
+  const exponent = reader.smallInteger();
+  reader.leave();
+  reader.leave();
   const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24;
   if (bits < parsedRsaBits.min || bits > parsedRsaBits.max) {
     const range = `${parsedRsaBits.min} to ${parsedRsaBits.max}`;
     throw new X509Error("key-unsupported", `RSA modulus of ${bits} bits is not in the range ${range}`);
   }
   if (((modulus.at(-1) ?? 0) & 1) === 0) {
-    spki.fail("RSA modulus is even");
+    reader.fail("RSA modulus is even");
   }
   if (exponent < 3 || (exponent & 1) === 0) {
-    spki.fail(`RSA exponent ${exponent} is even or below 3`);
+    reader.fail(`RSA exponent ${exponent} is even or below 3`);
   }
   return { kind: "rsa", bits };
 }
 
-function readEd25519Key(spki: DerReader): PublicKeyInfo {
-  const key = spki.bitString();
+function readEd25519Key(reader: DerReader): PublicKeyInfo {
+  const key = reader.bitString();
   if (key.length !== 32) {
-    spki.fail(`Ed25519 key of ${key.length} bytes is not 32 bytes long`);
+    reader.fail(`Ed25519 key of ${key.length} bytes is not 32 bytes long`);
   }
   return { kind: "ed25519" };
 }

@@ -1,6 +1,6 @@
 import { type KeyObject, sign, verify } from "node:crypto";
 import type { DerReader } from "./der/der-reader.ts";
-import { type DerValue, sequence } from "./der/der-writer.ts";
+import { encodeDer, sequence } from "./der/der-writer.ts";
 import { type ObjectIdentifier, objectIdentifier } from "./der/object-identifier.ts";
 import { tag } from "./der/tag.ts";
 import type { PublicKeyInfo } from "./public-key.ts";
@@ -21,49 +21,21 @@ interface Algorithm {
   /** What node:crypto calls the hash; null where the algorithm brings its own. */
   readonly digest: "sha256" | "sha384" | "sha512" | null;
   readonly identifier: ObjectIdentifier;
+  /** AlgorithmIdentifier, as written. */
+  readonly der: Uint8Array;
 }
 
 /** DER NULL, the parameters that RSA signatures carry (RFC 4055 section 5). */
 const nullParameters = Uint8Array.of(tag.null, 0);
 
 const table: Readonly<Record<SignatureAlgorithm, Algorithm>> = {
-  "ecdsa-sha256": {
-    name: "ecdsa-sha256",
-    keyKind: "ec",
-    digest: "sha256",
-    identifier: objectIdentifier("1.2.840.10045.4.3.2"),
-  },
-  "ecdsa-sha384": {
-    name: "ecdsa-sha384",
-    keyKind: "ec",
-    digest: "sha384",
-    identifier: objectIdentifier("1.2.840.10045.4.3.3"),
-  },
-  "ecdsa-sha512": {
-    name: "ecdsa-sha512",
-    keyKind: "ec",
-    digest: "sha512",
-    identifier: objectIdentifier("1.2.840.10045.4.3.4"),
-  },
-  "rsa-sha256": {
-    name: "rsa-sha256",
-    keyKind: "rsa",
-    digest: "sha256",
-    identifier: objectIdentifier("1.2.840.113549.1.1.11"),
-  },
-  "rsa-sha384": {
-    name: "rsa-sha384",
-    keyKind: "rsa",
-    digest: "sha384",
-    identifier: objectIdentifier("1.2.840.113549.1.1.12"),
-  },
-  "rsa-sha512": {
-    name: "rsa-sha512",
-    keyKind: "rsa",
-    digest: "sha512",
-    identifier: objectIdentifier("1.2.840.113549.1.1.13"),
-  },
-  ed25519: { name: "ed25519", keyKind: "ed25519", digest: null, identifier: objectIdentifier("1.3.101.112") },
+  "ecdsa-sha256": algorithm({ name: "ecdsa-sha256", keyKind: "ec", digest: "sha256", dotted: "1.2.840.10045.4.3.2" }),
+  "ecdsa-sha384": algorithm({ name: "ecdsa-sha384", keyKind: "ec", digest: "sha384", dotted: "1.2.840.10045.4.3.3" }),
+  "ecdsa-sha512": algorithm({ name: "ecdsa-sha512", keyKind: "ec", digest: "sha512", dotted: "1.2.840.10045.4.3.4" }),
+  "rsa-sha256": algorithm({ name: "rsa-sha256", keyKind: "rsa", digest: "sha256", dotted: "1.2.840.113549.1.1.11" }),
+  "rsa-sha384": algorithm({ name: "rsa-sha384", keyKind: "rsa", digest: "sha384", dotted: "1.2.840.113549.1.1.12" }),
+  "rsa-sha512": algorithm({ name: "rsa-sha512", keyKind: "rsa", digest: "sha512", dotted: "1.2.840.113549.1.1.13" }),
+  ed25519: algorithm({ name: "ed25519", keyKind: "ed25519", digest: null, dotted: "1.3.101.112" }),
 };
 const algorithmOf = new Map(Object.values(table).map((algorithm) => [algorithm.identifier, algorithm]));
 const known = [...algorithmOf.keys()];
@@ -80,20 +52,18 @@ const weak: ReadonlySet<string> = new Set([
 
 /** Reads an AlgorithmIdentifier; "weak" stands for MD5 and SHA-1, "unknown" for the rest that this package does not verify. */
 export function readSignatureAlgorithm(reader: DerReader): SignatureAlgorithm | "weak" | "unknown" {
-  const algorithm = reader.enter(tag.sequence);
-  const identifier = algorithm.objectIdentifier(known);
+  reader.enter(tag.sequence);
+  const identifier = reader.objectIdentifier(known);
   const found = algorithmOf.get(identifier);
   if (found === undefined) {
-    while (!algorithm.atEnd) {
-      algorithm.any();
-    }
+    reader.leaveUnread();
     return weak.has(identifier.dotted) ? "weak" : "unknown";
   }
   // RFC 4055 section 5: NULL for RSA, and absent is to be accepted; RFC 5758 section 3.2, RFC 8410 section 3: absent.
-  if (found.keyKind === "rsa" && !algorithm.atEnd) {
-    algorithm.null();
+  if (found.keyKind === "rsa" && !reader.atEnd) {
+    reader.null();
   }
-  algorithm.finish();
+  reader.leave();
   return found.name;
 }
 
@@ -114,10 +84,9 @@ export function signingAlgorithmOf(key: PublicKeyInfo): SignatureAlgorithm {
   }
 }
 
-/** Returns the AlgorithmIdentifier of an algorithm. */
-export function algorithmIdentifier(algorithm: SignatureAlgorithm): DerValue {
-  const { identifier, keyKind } = table[algorithm];
-  return keyKind === "rsa" ? sequence(identifier.der, nullParameters) : sequence(identifier.der);
+/** Returns the DER AlgorithmIdentifier of an algorithm. */
+export function algorithmIdentifier(algorithm: SignatureAlgorithm): Uint8Array {
+  return table[algorithm].der;
 }
 
 /** Returns the signature over `data`; blocks until it is made. */
@@ -141,4 +110,13 @@ export function verifyBytes(
   key: KeyObject,
 ): boolean {
   return verify(table[algorithm].digest, signed.data, key, signed.signature);
+}
+
+function algorithm({
+  dotted,
+  ...rest
+}: Omit<Algorithm, "identifier" | "der"> & { readonly dotted: string }): Algorithm {
+  const identifier = objectIdentifier(dotted);
+  const der = encodeDer(rest.keyKind === "rsa" ? sequence(identifier.der, nullParameters) : sequence(identifier.der));
+  return { ...rest, identifier, der };
 }

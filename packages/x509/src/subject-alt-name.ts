@@ -22,42 +22,40 @@ const ipTag = contextPrimitive(7);
 
 /** Reads GeneralNames, which hold at least one name. */
 export function readSubjectAltNames(reader: DerReader): SubjectAltName[] {
-  const list = reader.enter(tag.sequence);
+  reader.enter(tag.sequence);
   const names: SubjectAltName[] = [];
-  while (!list.atEnd) {
-    names.push(readName(list));
-  }
-  if (names.length === 0) {
-    reader.fail("subject alternative name is empty");
-  }
+  do {
+    names.push(readName(reader));
+  } while (!reader.atEnd);
+  reader.leave();
   return names;
 }
 
-function readName(list: DerReader): SubjectAltName {
-  const nameTag = list.nextTag;
+function readName(reader: DerReader): SubjectAltName {
+  const nameTag = reader.nextTag;
   switch (nameTag) {
     case uriTag:
     case dnsTag: {
-      const value = asciiText(list.content(nameTag));
+      const value = asciiText(reader.content(nameTag));
       if (value === undefined) {
-        list.fail("subject alternative name is not ASCII");
+        reader.fail("subject alternative name is not ASCII");
       }
       return { kind: nameTag === uriTag ? "uri" : "dns", value };
     }
     case ipTag: {
-      const octets = list.content(ipTag);
+      const octets = reader.content(ipTag);
       const value = ipAddressText(octets);
       if (value === undefined) {
-        list.fail(`IP address of ${octets.length} bytes is neither 4 nor 16 bytes long`);
+        reader.fail(`IP address of ${octets.length} bytes is neither 4 nor 16 bytes long`);
       }
       return { kind: "ip", value };
     }
     default:
       // GeneralName has the forms [0] to [8]; anything else is no name at all.
       if ((nameTag & 0xc0) !== 0x80 || (nameTag & 0x1f) > 8) {
-        list.fail("subject alternative name has an unknown form");
+        reader.fail("subject alternative name has an unknown form");
       }
-      return { kind: "other", tag: nameTag & 0x1f, der: list.any() };
+      return { kind: "other", tag: nameTag & 0x1f, der: reader.any() };
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DerReader, maxDerDepth } from "./der-reader.ts";
+import { maxDerDepth } from "./der-cursor.ts";
+import { DerReader } from "./der-reader.ts";
 import { objectIdentifier } from "./object-identifier.ts";
 import { tag } from "./tag.ts";
 
@@ -22,17 +23,14 @@ describe("identifier and length (X.690 sections 8.1.2, 8.1.3, 10.1)", () => {
     ["a leading zero in the length", `04 82 00 80 ${"00".repeat(128)}`, (r) => r.content(tag.octetString)],
     ["content past the end", "04 03 00 00", (r) => r.content(tag.octetString)],
     ["four length octets past the end", "04 84 ff ff ff ff 00", (r) => r.content(tag.octetString)],
-    ["an inner element past its parent", "30 03 04 02 00 00", (r) => r.enter(tag.sequence).content(tag.octetString)],
-    ["bytes left over", "05 00 00", (r) => [r.null(), r.finish()]],
     [
-      "bytes left over inside",
-      "30 03 05 00 00",
-      (r) => {
-        const inner = r.enter(tag.sequence);
-        inner.null();
-        inner.finish();
-      },
+      "an inner element past its parent",
+      "30 03 04 02 00 00",
+      (r) => [r.enter(tag.sequence), r.content(tag.octetString)],
     ],
+    ["bytes left over", "05 00 00", (r) => [r.null(), r.finish()]],
+    ["bytes left over inside", "30 03 05 00 00", (r) => [r.enter(tag.sequence), r.null(), r.leave()]],
+    ["an element that was not left", "30 02 05 00", (r) => [r.enter(tag.sequence), r.null(), r.finish()]],
     ["an element of any kind that is missing", "", (r) => r.any()],
     ["a broken element inside one of any kind", "30 04 31 02 04 05", (r) => r.any()],
   ])("refuses %s", (_why, hex, action) => {
@@ -102,9 +100,22 @@ describe("values (X.690 sections 8.2 to 8.19, 11.1, 11.2)", () => {
     expect(read("03 05 00 00 00 00 01").namedBits()).toBe(1);
     expect(read("03 01 00").namedBits()).toBe(0);
     expect(() => read("05 00").null()).not.toThrow();
-    expect(read("04 02 05 00").enterOctetString().nextTag).toBe(tag.null);
-    expect(read("03 03 00 05 00").enterBitString().nextTag).toBe(tag.null);
     expect(read("30 03 02 01 05").any()).toHaveLength(5);
+  });
+
+  it("goes into what octet and bit strings hold, and comes out behind it", () => {
+    const reader = read("04 02 05 00 03 03 00 05 00 04 02 ff ff 05 00");
+    reader.enter(tag.octetString);
+    reader.null();
+    expect(reader.atEnd).toBe(true);
+    reader.leave();
+    reader.enterBitString();
+    reader.null();
+    reader.leave();
+    reader.enter(tag.octetString);
+    reader.leaveUnread();
+    reader.null();
+    expect(() => reader.finish()).not.toThrow();
   });
 
   it("knows object identifiers by identity and spells out the others", () => {

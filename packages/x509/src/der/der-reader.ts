@@ -3,9 +3,6 @@ import { dottedText, type ObjectIdentifier } from "./object-identifier.ts";
 import { tag as tags } from "./tag.ts";
 import { parseTime } from "./time.ts";
 
-/** Deepest nesting followed; certificates and CSRs need less than ten levels. */
-export const maxDerDepth = 16;
-
 /** Longest object identifier read, in content octets. */
 const maxObjectIdentifierBytes = 64;
 
@@ -16,21 +13,10 @@ const maxObjectIdentifierBytes = 64;
  * a DEFAULT value may be spelled out, named bits may end in zeros, and a SET OF may be unsorted.
  */
 export class DerReader extends DerCursor {
-  /** Reads a constructed element and returns a reader of its content, which the caller must `finish`. */
-  enter(tag: number): DerReader {
-    this.header(tag);
-    return this.#inside(this.contentStart);
-  }
-
-  /** Reads an OCTET STRING and returns a reader of the DER it holds. */
-  enterOctetString(): DerReader {
-    return this.enter(tags.octetString);
-  }
-
-  /** Reads a BIT STRING of whole octets and returns a reader of the DER it holds. */
-  enterBitString(): DerReader {
+  /** Goes into a BIT STRING of whole octets that hold DER. */
+  enterBitString(): void {
     this.#bitStringHeader();
-    return this.#inside(this.contentStart + 1);
+    this.goInside(1);
   }
 
   /** Reads an element of that tag and returns its content octets, a view. */
@@ -56,10 +42,11 @@ export class DerReader extends DerCursor {
     if ((tag & 0x20) === 0) {
       this.header(tag);
     } else {
-      const inner = this.enter(tag);
-      while (!inner.atEnd) {
-        inner.any();
+      this.enter(tag);
+      while (!this.atEnd) {
+        this.any();
       }
+      this.leave();
     }
     return this.bytes.subarray(start, this.position);
   }
@@ -178,13 +165,6 @@ export class DerReader extends DerCursor {
       this.fail("time is not of the form YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ");
     }
     return milliseconds;
-  }
-
-  #inside(start: number): DerReader {
-    if (this.depth === maxDerDepth) {
-      this.fail(`nesting exceeds ${maxDerDepth} levels`);
-    }
-    return new DerReader(this.bytes, this.code, { start, end: this.contentEnd, depth: this.depth + 1 });
   }
 
   #bitStringHeader(): void {
