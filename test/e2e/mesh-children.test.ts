@@ -24,17 +24,34 @@ async function startDemo(command: readonly [string, ...string[]]): Promise<{ chi
   const [file, ...args] = command;
   const child = spawn(file, args, { cwd: root, stdio: ["ignore", "pipe", "inherit"] });
   started = child;
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (line.includes("traffic:")) {
-      break;
-    }
+  if (!(await hasLine(child.stdout, "traffic:"))) {
+    throw new Error(`the demo ended before there was traffic`);
   }
   child.stdout.resume();
-  below = await descendantsOf(child.pid ?? 0);
-  const main = [...below, { pid: child.pid ?? 0, parent: 0, command: command.join(" ") }].find(({ command: shown }) =>
-    /node packages\/cli\/src\/demo\/main\.ts/.test(shown),
-  );
-  return { child, demo: main?.pid ?? 0 };
+  below = await descendantsOf(pidOf(child));
+  const itself = { pid: pidOf(child), parent: 0, command: command.join(" ") };
+  const main = [...below, itself].find((one) => /node packages\/cli\/src\/demo\/main\.ts/.test(one.command));
+  if (main === undefined) {
+    throw new Error("the demo's own process is not to be found");
+  }
+  return { child, demo: main.pid };
+}
+
+async function hasLine(output: NodeJS.ReadableStream, text: string): Promise<boolean> {
+  for await (const line of createInterface({ input: output })) {
+    if (line.includes(text)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Never 0: to kill(2) that is everyone in our own process group.
+function pidOf({ pid }: { readonly pid?: number | undefined }): number {
+  if (pid === undefined || pid === 0) {
+    throw new Error("no such process");
+  }
+  return pid;
 }
 
 /** The demo's own directory, as the command line of an Envoy names it. */
@@ -84,9 +101,9 @@ describe.skipIf(envoy.skipped)(`nothing outlives the demo ${envoy.skipped}`, () 
 
   test("after kill -9 of the process that does the work", async () => {
     const { child } = await startDemo(direct);
-    const worker = below.find(({ command }) => command.includes("demo-process.ts"));
+    const worker = pidOf(below.find(({ command }) => command.includes("demo-process.ts")) ?? {});
     const closed = new Promise((resolve) => child.once("close", resolve));
-    process.kill(worker?.pid ?? 0, "SIGKILL");
+    process.kill(worker, "SIGKILL");
     expect(await closed).toBe(1);
     await expectAllGone();
   });

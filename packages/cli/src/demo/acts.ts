@@ -22,8 +22,8 @@ const trafficMinMs = 20_000;
 // Three rotations of 10-second certificates take about 16 seconds; what has not rotated after 45 does not rotate.
 const trafficMaxMs = 45_000;
 
-/** Plays the demo: mesh, traffic, strangers. Rejects when an act cannot go on. */
-export async function playActs(options: ActsOptions, signal: AbortSignal): Promise<void> {
+/** Plays the demo: mesh, traffic, strangers. Returns the mesh, which still runs; rejects when an act cannot go on. */
+export async function playActs(options: ActsOptions, signal: AbortSignal): Promise<Mesh> {
   const { timeline, findings } = options;
   const envoy = await findEnvoy(options, signal);
   const onProgress = (text: string): void => timeline.say(text);
@@ -35,6 +35,7 @@ export async function playActs(options: ActsOptions, signal: AbortSignal): Promi
   tellTraffic(options, findings.traffic);
 
   findings.strangersRefused = await playStrangers(options, mesh, signal);
+  return mesh;
 }
 
 async function findEnvoy(options: ActsOptions, signal: AbortSignal): Promise<string | undefined> {

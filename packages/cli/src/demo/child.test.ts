@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Child, childEnvironment, startChild } from "./child.ts";
+import { type Child, childEnvironment, startChild, whenReady } from "./child.ts";
 
 let directory = "";
 let unexpected: Error[] = [];
@@ -45,6 +45,13 @@ describe("startChild", () => {
     const child = startChild({ name: "a child", command, env: {}, logDirectory: directory, onUnexpectedEnd });
     expect(await child.ended).toContain("ENOENT");
     expect(unexpected).toHaveLength(1);
+  });
+
+  test("is ended when it does not become ready", async () => {
+    const child = start("exec sleep 60");
+    await expect(whenReady(child, () => Promise.reject(new Error("not today")))).rejects.toThrow("not today");
+    expect(await child.ended).toBe("SIGKILL");
+    expect(unexpected).toEqual([]);
   });
 
   test("stops politely", async () => {

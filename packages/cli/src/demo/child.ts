@@ -7,7 +7,8 @@ import { createInterface } from "node:readline";
 export interface Child {
   /** For people: "agent of frontend". */
   readonly name: string;
-  readonly pid: number;
+  /** Undefined when it could not be started. */
+  readonly pid: number | undefined;
   readonly logFile: string;
   /** The first line on standard output; rejects when the program ends without one. */
   readonly firstLine: Promise<string>;
@@ -58,7 +59,7 @@ export function startChild(spec: ChildSpec): Child {
   };
   return {
     name: spec.name,
-    pid: spawned.pid ?? 0,
+    pid: spawned.pid,
     logFile,
     firstLine: firstLineOf(
       spawned.stdout,
@@ -84,6 +85,16 @@ function firstLineOf(output: NodeJS.ReadableStream | null, ended: Promise<Error>
 function endedEarly(name: string, how: string, logFile: string): Error {
   const logTail = readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-5).join("\n");
   return new Error(`${name} ended by itself (${how}); its log ends:\n${logTail}`);
+}
+
+/** What `ready` resolves to; when it rejects, the child is ended before this does. */
+export async function whenReady<T>(child: Child, ready: () => Promise<T>): Promise<T> {
+  try {
+    return await ready();
+  } catch (error) {
+    await child.kill();
+    throw error;
+  }
 }
 
 /** The few variables of the demo's own environment that its programs may see, and `more`. */

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { type Child, childEnvironment, startChild } from "./child.ts";
+import { type Child, childEnvironment, startChild, whenReady } from "./child.ts";
 import { demoNamespace, demoTrustDomain, type WorkloadName } from "./demo-workload.ts";
 import { poll } from "./poll.ts";
 
@@ -44,11 +44,13 @@ export async function startControlPlane(
     args: ["dev", "--json", "--state-dir", join(site.directory, "state"), ...ports],
     env: { SIGNET_TRUST_DOMAIN: demoTrustDomain },
   });
-  const addresses = parseDevAddresses(await orAborted(child.firstLine, signal));
-  const ready = async (): Promise<true | undefined> =>
-    (await fetch(`http://${addresses.readyAddress}/ready`, { signal })).ok || undefined;
-  await poll(ready, { what: "the CA server", limitMs: 30_000 }, signal);
-  return { child, addresses };
+  return await whenReady(child, async () => {
+    const addresses = parseDevAddresses(await orAborted(child.firstLine, signal));
+    const ready = async (): Promise<true | undefined> =>
+      (await fetch(`http://${addresses.readyAddress}/ready`, { signal })).ok || undefined;
+    await poll(ready, { what: "the CA server", limitMs: 30_000 }, signal);
+    return { child, addresses };
+  });
 }
 
 /** Has the issuer make a token for a workload and returns the path of the file it is in. */

@@ -6,6 +6,9 @@ import { runDemo } from "./run-demo.ts";
 import { createTimeline, wantsColour } from "./timeline.ts";
 
 // Runs below main.ts, as the leader of the process group that everything the demo starts is in.
+if (process.send === undefined) {
+  throw new Error("only main.ts can start this");
+}
 const [directory = "", ...args] = process.argv.slice(2);
 const stopping = new AbortController();
 

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { type Child, childEnvironment, startChild } from "./child.ts";
+import { type Child, childEnvironment, startChild, whenReady } from "./child.ts";
 import type { MeshSite } from "./control-plane.ts";
 import { demoSpiffeId, demoTrustDomain } from "./demo-workload.ts";
 import { readBootstrap, type SidecarName } from "./envoy-bootstrap.ts";
@@ -85,7 +85,8 @@ async function startEnvoy(
     const { status } = await askAdmin(admin, "/ready", signal);
     return status === 200 ? parseListeners((await askAdmin(admin, "/listeners?format=json", signal)).body) : undefined;
   };
-  const address = await poll(listening, { what: `the Envoy of ${name}`, limitMs: 30_000 }, signal);
+  const patience = { what: `the Envoy of ${name}`, limitMs: 30_000 };
+  const address = await whenReady(child, () => poll(listening, patience, signal));
   return { child, admin, address };
 }
 

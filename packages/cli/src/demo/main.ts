@@ -8,6 +8,8 @@ import { makeDemoDirectory } from "./demo-directory.ts";
 // other notices that the channel between them closes. The other leads a process group of its own, with the CA server,
 // the agents and the Envoys in it, and this one ends the group whatever becomes of its leader.
 const graceMs = 10_000;
+// Ctrl-C reaches this process from the terminal and from npm as well; only a later one means that it takes too long.
+const sameSignalMs = 500;
 
 const directory = makeDemoDirectory();
 const program = fileURLToPath(new URL("./demo-process.ts", import.meta.url));
@@ -16,22 +18,23 @@ const demo = fork(program, [directory, ...process.argv.slice(2)], {
   stdio: ["ignore", "inherit", "inherit", "ipc"],
 });
 
-let stoppedBy: NodeJS.Signals | undefined;
+let stopped: { readonly by: NodeJS.Signals; readonly at: number } | undefined;
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => {
-    if (stoppedBy !== undefined) {
+    if (stopped === undefined) {
+      stopped = { by: name, at: performance.now() };
+      demo.kill("SIGTERM");
+      setTimeout(() => endGroup(demo), graceMs).unref();
+    } else if (performance.now() - stopped.at > sameSignalMs) {
       endGroup(demo);
     }
-    stoppedBy = name;
-    demo.kill("SIGTERM");
-    setTimeout(() => endGroup(demo), graceMs).unref();
   });
 }
 
 demo.once("exit", (code) => {
   endGroup(demo);
   rmSync(directory, { recursive: true, force: true });
-  process.exitCode = stoppedBy === undefined ? (code ?? 1) : 128 + constants.signals[stoppedBy];
+  process.exitCode = stopped === undefined ? (code ?? 1) : 128 + constants.signals[stopped.by];
 });
 
 function endGroup({ pid }: ChildProcess): void {

@@ -31,21 +31,20 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
   const site = { directory: options.directory, onUnexpectedEnd: (error: Error) => broken.abort(error) };
   const findings = { ...nothingFound, sightings: tellingSightings(options.timeline) };
   await using stack = new AsyncDisposableStack();
-  const playedOut = await playActs({ ...options, site, findings, stack }, either).then(
-    () => true,
-    (error: unknown) => {
-      signal.throwIfAborted();
-      // When a program of the mesh ended, that is the reason, and not the first thing that failed for want of it.
-      const reason: unknown = either.aborted ? either.reason : error;
-      options.warn(`demo: ${reason instanceof Error ? reason.message : String(reason)}`);
-      return false;
-    },
-  );
-  const report = createReport({ ...findings, playedOut, seconds: options.elapsed() });
+  const mesh = await playActs({ ...options, site, findings, stack }, either).catch((error: unknown) => {
+    signal.throwIfAborted();
+    // When a program of the mesh ended, that is the reason, and not the first thing that failed for want of it.
+    const reason: unknown = either.aborted ? either.reason : error;
+    options.warn(`demo: ${reason instanceof Error ? reason.message : String(reason)}`);
+    return undefined;
+  });
+  const report = createReport({ ...findings, playedOut: mesh !== undefined, seconds: options.elapsed() });
   options.onReport(report);
-  if (options.settings.keep && playedOut) {
-    options.timeline.say(`left running, files in ${options.directory}; Ctrl-C ends it`);
-    await sleep(2 ** 31 - 1, undefined, { signal });
+  if (options.settings.keep && mesh !== undefined) {
+    const { host, port } = mesh.outbound.address;
+    options.timeline.say(`left running until Ctrl-C; through both sidecars: curl -i http://${host}:${port}/`);
+    options.timeline.say(`logs, bootstraps and sockets are in ${options.directory}`);
+    await sleep(2 ** 31 - 1, undefined, { signal: either });
   }
   return report.ok;
 }
