@@ -48,5 +48,5 @@ function isAbortError(error: unknown): boolean {
 
 /** grpc-js percent-encodes the sentence and throws on a lone surrogate; a header must also stay small. */
 function printable(message: string): string {
-  return message.toWellFormed().slice(0, 1_024).toWellFormed();
+  return message.slice(0, 1_024).toWellFormed();
 }

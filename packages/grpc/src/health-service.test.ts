@@ -56,6 +56,8 @@ test("Watch tells the state now, every change of that service and of no other, a
   expect(await next()).toBe(Serving.SERVING);
   health.set("a.B", true);
   health.set("other", false);
+  // A round trip, in which Watch has seen these.
+  await channel.unary(check, { service: "other" }, unhurried);
   health.set("a.B", false);
   expect(await next()).toBe(Serving.NOT_SERVING);
   await responses.return?.();

@@ -189,6 +189,14 @@ test("a stream whose second request is no protobuf ends with INTERNAL after the 
   expect(await code()).toBe(Status.INTERNAL);
 });
 
+test("a stream whose deadline passes ends with DEADLINE_EXCEEDED, whatever its handler throws then", async () => {
+  const { session, code } = await start();
+  const stream = request(session, { ":path": streamPath, "grpc-timeout": "50m" });
+  stream.write(framed(Buffer.alloc(0)));
+  expect((await ending(stream)).status).toBe(Status.DEADLINE_EXCEEDED);
+  expect(await code()).toBe(Status.DEADLINE_EXCEEDED);
+});
+
 test("a client that sets a deadline and then does not read does not keep its handler", async () => {
   const { session, reasons } = await start();
   const stream = request(session, { ":path": endlessPath, "grpc-timeout": "50m" });

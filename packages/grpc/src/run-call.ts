@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Metadata, ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { BoundMethod } from "./bind-service.ts";
@@ -125,9 +125,18 @@ function closeCall(call: Call): void {
   // A call that ended in order needs no reason, and an Error costs more than the rest of the bookkeeping.
   if (call.answered && sent !== undefined) call.requests.end();
   else abort(call, lostReason(call));
+  if (!stream.closed && !stream.readableEnded) setTimeout(closeHalfOpen, halfOpenMs, stream).unref();
   const durationMs = performance.now() - call.startedAt;
   const code = sent ?? lostReason(call).code;
   call.host.onCall({ service: method.service, method: method.method, code, durationMs, peer });
+}
+
+/** How long a client may keep its half of a stream open after it was told how the call ended. */
+const halfOpenMs = 1_000;
+
+/** RFC 9113 section 8.1: once the answer is complete, the server may ask the client to stop sending. */
+function closeHalfOpen(stream: ServerHttp2Stream): void {
+  if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
 /** Why a call ended that its handler did not end. */
