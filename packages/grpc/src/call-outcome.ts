@@ -1,6 +1,6 @@
 import type { ServerHttp2Stream } from "node:http2";
 import { grpcMetadata } from "./metadata.ts";
-import { metadataInitOf, parseStatus, ReceivedStatusError, Status, StatusError } from "./status.ts";
+import { metadataInitOf, OutgoingCallError, parseStatus, Status, StatusError } from "./status.ts";
 
 /** What is sent to the client at the end of a call, as grpc-js takes it. */
 export type WireStatus = {
@@ -22,7 +22,7 @@ const opaque: WireStatus = { code: Status.INTERNAL, details: "internal error", m
  */
 export function failureOf(error: unknown, signal: AbortSignal): CallFailure {
   if (signal.aborted && (error === signal.reason || isAbortError(error))) return { status: wireStatus(signal.reason) };
-  const meant = error instanceof StatusError && !(error instanceof ReceivedStatusError) && error.code !== Status.OK;
+  const meant = error instanceof StatusError && !(error instanceof OutgoingCallError) && error.code !== Status.OK;
   if (!meant) return { status: opaque, hidden: error };
   try {
     return { status: wireStatus(error) };

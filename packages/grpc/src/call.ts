@@ -11,7 +11,7 @@ import {
 import type { Channel as GrpcChannel, StatusObject } from "@grpc/grpc-js";
 import { createInbox } from "./inbox.ts";
 import { grpcMetadata, type MetadataInit, receivedMetadata } from "./metadata.ts";
-import { parseStatus, ReceivedStatusError, Status, StatusError } from "./status.ts";
+import { OutgoingCallError, parseStatus, Status, type StatusError } from "./status.ts";
 
 /** What accompanies a unary call. */
 export type UnaryCallOptions = {
@@ -35,7 +35,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: UnaryCallOptions,
 ): Promise<MessageShape<O>> {
-  const bytes = Buffer.from(toBinary(method.input, create(method.input, request)));
+  const bytes = serializeRequest(method.input, request);
   const metadata = sendableMetadata(options.metadata);
   if (options.signal.aborted) throw cancelled(options.signal);
   const wire = createCall(channel, pathOf(method), Date.now() + options.deadlineMs);
@@ -62,7 +62,7 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   }
   const [response] = responses;
   if (response === undefined || responses.length > 1) {
-    throw new StatusError(Status.UNIMPLEMENTED, `a unary call got ${responses.length} responses`);
+    throw new OutgoingCallError(Status.UNIMPLEMENTED, `a unary call got ${responses.length} responses`);
   }
   return parseResponse(method.output, response);
 }
@@ -96,8 +96,9 @@ export async function* callStream<I extends DescMessage, O extends DescMessage>(
     },
   });
   sendAll({ wire, method }, requests, over.signal).catch((cause: unknown) => {
-    inbox.fail(new ReceivedStatusError(Status.CANCELLED, "the requests ended in an error", { cause }));
-    cancel("the requests ended in an error");
+    const ended = new OutgoingCallError(Status.CANCELLED, "the requests ended in an error", { cause });
+    inbox.fail(cause instanceof OutgoingCallError ? cause : ended);
+    cancel(ended.message);
   });
   try {
     for await (const bytes of inbox) yield parseResponse(method.output, bytes);
@@ -120,7 +121,7 @@ async function sendAll<I extends DescMessage>(
     const next = await unlessAborted(iterator.next(), over);
     if (over.aborted || next === undefined) break;
     if (next.done === true) return wire.halfClose();
-    const bytes = Buffer.from(toBinary(method.input, create(method.input, next.value)));
+    const bytes = serializeRequest(method.input, next.value);
     const sent = new Promise<void>((callback) => wire.sendMessageWithContext({ callback: () => callback() }, bytes));
     await unlessAborted(sent, over);
   }
@@ -148,7 +149,7 @@ function createCall(channel: GrpcChannel, path: string, deadline: number): Wire 
   try {
     return channel.createCall(path, deadline, null, null, null);
   } catch (cause) {
-    throw new StatusError(Status.UNAVAILABLE, "the channel is closed", { cause });
+    throw new OutgoingCallError(Status.UNAVAILABLE, "the channel is closed", { cause });
   }
 }
 
@@ -162,7 +163,7 @@ function sendableMetadata(init: MetadataInit | undefined): ReturnType<typeof grp
   } catch {
     // The reason of grpc-js quotes the value, and the value may be a token.
     const names = Object.keys(init ?? {}).join(", ");
-    throw new StatusError(Status.INTERNAL, `metadata ${names} cannot be sent`);
+    throw new OutgoingCallError(Status.INTERNAL, `metadata ${names} cannot be sent`);
   }
 }
 
@@ -170,17 +171,25 @@ function failureOf(status: StatusObject, signal: AbortSignal): StatusError | und
   const code = parseStatus(status.code);
   if (code === Status.OK) return undefined;
   if (code === Status.CANCELLED && signal.aborted) return cancelled(signal);
-  return new ReceivedStatusError(code, status.details, { metadata: receivedMetadata(status.metadata) });
+  return new OutgoingCallError(code, status.details, { metadata: receivedMetadata(status.metadata) });
 }
 
 function cancelled(signal: AbortSignal): StatusError {
-  return new ReceivedStatusError(Status.CANCELLED, "cancelled by the caller", { cause: signal.reason });
+  return new OutgoingCallError(Status.CANCELLED, "cancelled by the caller", { cause: signal.reason });
+}
+
+function serializeRequest<I extends DescMessage>(schema: I, request: MessageInitShape<I>): Buffer {
+  try {
+    return Buffer.from(toBinary(schema, create(schema, request)));
+  } catch (cause) {
+    throw new OutgoingCallError(Status.INTERNAL, `the request is not a valid ${schema.typeName}`, { cause });
+  }
 }
 
 function parseResponse<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
   try {
     return fromBinary(schema, bytes);
   } catch (cause) {
-    throw new ReceivedStatusError(Status.INTERNAL, `the response is not a valid ${schema.typeName}`, { cause });
+    throw new OutgoingCallError(Status.INTERNAL, `the response is not a valid ${schema.typeName}`, { cause });
   }
 }

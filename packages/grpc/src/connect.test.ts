@@ -153,6 +153,12 @@ test("metadata that cannot be sent fails the call and is not quoted", async () =
   expect(String(error)).not.toContain("s3cret");
 });
 
+test("a request that cannot be serialized fails with INTERNAL", async () => {
+  const channel = channelTo({ address: "127.0.0.1:1" });
+  const call = channel.unary(createCertificate, { validityDuration: "soon" as never }, unhurried);
+  await expect(call).rejects.toMatchObject({ name: "StatusError", code: Status.INTERNAL });
+});
+
 test("a signal that was aborted before makes no call", async () => {
   const channel = channelTo({ address: "127.0.0.1:1" });
   const call = channel.unary(createCertificate, {}, { deadlineMs: 1_000, signal: AbortSignal.abort() });

@@ -20,9 +20,9 @@ export interface ConnectOptions {
   /** Largest response; default 4 MiB. */
   readonly maxReceiveBytes?: number;
   /** Pings while calls are open; default every 30000 with an answer within 10000. */
-  readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
+  readonly keepalive?: { readonly timeMs?: number; readonly timeoutMs?: number };
   /** Waits between attempts to connect, doubling with jitter; default 250 up to 10000. */
-  readonly reconnect?: { readonly initialMs: number; readonly maxMs: number };
+  readonly reconnect?: { readonly initialMs?: number; readonly maxMs?: number };
   /** Closes a connection without calls after this time, the next call makes a new one; at least 1000, default 30 minutes. */
   readonly idleTimeoutMs?: number;
 }
@@ -78,14 +78,13 @@ export function connect(options: ConnectOptions): Channel {
 }
 
 function channelOptions(options: ConnectOptions): ConstructorParameters<typeof GrpcChannel>[2] {
-  const keepalive = options.keepalive ?? { timeMs: 30_000, timeoutMs: 10_000 };
-  const reconnect = options.reconnect ?? { initialMs: 250, maxMs: 10_000 };
+  const { keepalive, reconnect } = options;
   return {
     "grpc.max_receive_message_length": options.maxReceiveBytes ?? 4 * 1024 * 1024,
-    "grpc.keepalive_time_ms": keepalive.timeMs,
-    "grpc.keepalive_timeout_ms": keepalive.timeoutMs,
-    "grpc.initial_reconnect_backoff_ms": reconnect.initialMs,
-    "grpc.max_reconnect_backoff_ms": reconnect.maxMs,
+    "grpc.keepalive_time_ms": keepalive?.timeMs ?? 30_000,
+    "grpc.keepalive_timeout_ms": keepalive?.timeoutMs ?? 10_000,
+    "grpc.initial_reconnect_backoff_ms": reconnect?.initialMs ?? 250,
+    "grpc.max_reconnect_backoff_ms": reconnect?.maxMs ?? 10_000,
     ...(options.idleTimeoutMs === undefined ? {} : { "grpc.client_idle_timeout_ms": options.idleTimeoutMs }),
     "grpc.enable_http_proxy": 0,
     // Without a service config there is no retry policy; what remains is one more attempt for a call that the server refused

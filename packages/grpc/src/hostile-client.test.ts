@@ -197,6 +197,13 @@ test("a stream whose deadline passes ends with DEADLINE_EXCEEDED, whatever its h
   expect(await code()).toBe(Status.DEADLINE_EXCEEDED);
 });
 
+test("a handler that is still writing when the deadline passes does not spoil the status", async () => {
+  const { session } = await start();
+  const stream = request(session, { ":path": endlessPath, "grpc-timeout": "50m" });
+  stream.end(framed(Buffer.alloc(0)));
+  expect((await ending(stream)).status).toBe(Status.DEADLINE_EXCEEDED);
+});
+
 test("a client that sets a deadline and then does not read does not keep its handler", async () => {
   const { session, reasons } = await start();
   const stream = request(session, { ":path": endlessPath, "grpc-timeout": "50m" });

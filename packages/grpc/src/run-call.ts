@@ -122,12 +122,12 @@ function closeCall(call: Call): void {
   call.over = true;
   const { method, peer, stream } = call;
   const sent = sentStatus(stream);
+  const code = sent ?? (Number(call.wire.getDeadline()) <= Date.now() ? Status.DEADLINE_EXCEEDED : Status.CANCELLED);
   // A call that ended in order needs no reason, and an Error costs more than the rest of the bookkeeping.
   if (call.answered && sent !== undefined) call.requests.end();
-  else abort(call, lostReason(call));
+  else abort(call, new StatusError(code, "the call ended before it was answered"));
   if (!stream.closed && !stream.readableEnded) setTimeout(closeHalfOpen, halfOpenMs, stream).unref();
   const durationMs = performance.now() - call.startedAt;
-  const code = sent ?? lostReason(call).code;
   call.host.onCall({ service: method.service, method: method.method, code, durationMs, peer });
 }
 
@@ -139,13 +139,6 @@ function closeHalfOpen(stream: ServerHttp2Stream): void {
   if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
 }
 
-/** Why a call ended that its handler did not end. */
-function lostReason(call: Call): StatusError {
-  return Number(call.wire.getDeadline()) <= Date.now()
-    ? deadlineError()
-    : new StatusError(Status.CANCELLED, "the client has cancelled");
-}
-
 /**
  * grpc-js tells of a passed deadline once its status went out, which for a stream whose client does not read is never. The
  * status is sent by grpc-js; this ends the handler.
@@ -154,14 +147,11 @@ function abortAtDeadline(call: Call): NodeJS.Timeout | undefined {
   const deadline = Number(call.wire.getDeadline());
   if (call.method.kind === "unary" || !Number.isFinite(deadline)) return undefined;
   return setTimeout(() => {
+    const reason = new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed");
     call.answered = true;
-    abort(call, deadlineError());
-    call.failSend?.(call.controller.signal.reason);
+    abort(call, reason);
+    call.failSend?.(reason);
   }, deadline - Date.now());
-}
-
-function deadlineError(): StatusError {
-  return new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed");
 }
 
 function abort(call: Call, reason: StatusError): void {
@@ -230,8 +220,8 @@ async function answerStream(call: Call, context: CallContext): Promise<void> {
 /** Resolves when HTTP/2 took the message, which it does as fast as the client reads; rejects when the call is over. */
 function send(call: Call, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
-    // grpc-js calls back only if the message went out.
-    if (call.over) return reject(call.controller.signal.reason);
+    // A message after the status would destroy the stream, and grpc-js calls back only if the message went out.
+    if (call.answered || call.over) return reject(call.controller.signal.reason);
     call.failSend = reject;
     call.wire.sendMessage(asBuffer(bytes), resolve);
   });

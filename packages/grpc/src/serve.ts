@@ -32,8 +32,11 @@ export interface ServeOptions {
   readonly maxConnections?: number;
   /** How long a TLS handshake may take; default 10000. */
   readonly handshakeTimeoutMs?: number;
-  /** Pings on idle connections; default every 30000 with an answer within 10000. */
-  readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
+  /**
+   * Pings on every connection; default every 30000 with an answer within 10000. Clients may ping as often as they like: unlike
+   * istiod's, this server does not end connections for it, since grpc-js has no such limit and HTTP/2 floods are Node's matter.
+   */
+  readonly keepalive?: { readonly timeMs?: number; readonly timeoutMs?: number };
   /** Ends connections of this age, spread by a tenth either way, and cuts their calls after the grace; default never. */
   readonly connectionAge?: { readonly maxMs: number; readonly graceMs: number };
   /** Called once for every RPC to a served method, with its final status. */
@@ -53,8 +56,6 @@ export interface GrpcListener {
    */
   drain(graceMs: number): Promise<void>;
 }
-
-const defaultKeepalive = { timeMs: 30_000, timeoutMs: 10_000 };
 
 /**
  * Serves `services` until drained; resolves when the socket is bound.
@@ -134,15 +135,14 @@ async function ownServices(options: ServeOptions): Promise<readonly ServiceBindi
 }
 
 function createServer(options: ServeOptions, methods: readonly BoundMethod[], host: CallHost): Server {
-  const keepalive = options.keepalive ?? defaultKeepalive;
   const byPath = new Map(methods.map((method) => [pathOf(method), method]));
   if (byPath.size < methods.length)
     throw new GrpcError("method-already-bound", "two services have a method of one name");
   const server = new Server({
     "grpc.max_receive_message_length": options.maxReceiveBytes ?? 4 * 1024 * 1024,
     "grpc.max_concurrent_streams": options.maxConcurrentStreams ?? 100_000,
-    "grpc.keepalive_time_ms": keepalive.timeMs,
-    "grpc.keepalive_timeout_ms": keepalive.timeoutMs,
+    "grpc.keepalive_time_ms": options.keepalive?.timeMs ?? 30_000,
+    "grpc.keepalive_timeout_ms": options.keepalive?.timeoutMs ?? 10_000,
     ...(options.connectionAge === undefined
       ? {}
       : {

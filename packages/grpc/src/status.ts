@@ -51,7 +51,7 @@ export function parseStatus(code: unknown): Status {
 
 /** What may accompany a StatusError. */
 export type StatusErrorOptions = {
-  /** Never sent; it reaches logs through `onError` only when the error was not meant for the client. */
+  /** For whoever catches the error here; never sent, and not reported by `serve`. */
   readonly cause?: unknown;
   /** Trailing metadata; values of names ending in `-bin` are base64. */
   readonly metadata?: MetadataInit;
@@ -96,7 +96,7 @@ export function metadataInitOf(error: StatusError): MetadataInit {
 }
 
 /**
- * A StatusError that came over the wire. Callers see an ordinary StatusError; the server's side uses the difference to keep
- * another server's sentence from its own clients.
+ * The StatusError of a call that we made. Whoever made the call sees an ordinary StatusError; the server's side uses the
+ * difference to keep another server's sentence from its own clients.
  */
-export class ReceivedStatusError extends StatusError {}
+export class OutgoingCallError extends StatusError {}

@@ -174,6 +174,6 @@ describe("on the client", () => {
       ]),
       { signal: never },
     );
-    await expect(collect(stream)).rejects.toMatchObject({ code: Status.CANCELLED });
+    await expect(collect(stream)).rejects.toMatchObject({ code: Status.INTERNAL });
   });
 });
