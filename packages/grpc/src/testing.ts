@@ -33,11 +33,15 @@ export interface TestPair {
 export async function testPair(services: readonly ServiceBinding[], options: TestPairOptions = {}): Promise<TestPair> {
   const directory = await mkdtemp(join(tmpdir(), "signet-grpc-"));
   const socketPath = join(directory, "socket");
+  const removeDirectory = (): Promise<void> => rm(directory, { recursive: true, force: true });
   const listener = await serve({
     credentials: plaintextCredentials(),
     ...options.serve,
     services,
     listen: { socketPath, mode: 0o600 },
+  }).catch(async (error: unknown) => {
+    await removeDirectory();
+    throw error;
   });
   const channel = connect({ ...options.connect, address: `unix:${socketPath}` });
   return {
@@ -47,7 +51,7 @@ export async function testPair(services: readonly ServiceBinding[], options: Tes
     async close() {
       channel.close();
       await listener.drain(0);
-      await rm(directory, { recursive: true, force: true });
+      await removeDirectory();
     },
   };
 }
