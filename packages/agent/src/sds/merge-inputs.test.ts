@@ -1,3 +1,4 @@
+import { queryObjects } from "node:v8";
 import { createSource } from "@signet/runtime";
 import { describe, expect, it } from "vitest";
 import { mergeInputs } from "./merge-inputs.ts";
@@ -86,5 +87,19 @@ describe("mergeInputs", () => {
     await new Promise(setImmediate);
     requests.fail(new Error("gone"));
     await expect(next).rejects.toThrow("gone");
+  });
+
+  it("keeps nothing of the requests that it yielded while no update comes", async () => {
+    async function* flood(): AsyncGenerator<string, void, undefined> {
+      for (;;) yield "request";
+    }
+    const merged = mergeInputs((s) => createSource<never>().changes(s), flood(), new AbortController().signal);
+    // Counts what is left after a garbage collection.
+    const promises = (): number => queryObjects(Promise, { format: "count" });
+    await merged.next();
+    const before = promises();
+    for (let n = 0; n < 2_000; n += 1) await merged.next();
+    expect(promises() - before).toBeLessThan(500);
+    await merged.return();
   });
 });

@@ -10,31 +10,73 @@ export async function* mergeInputs<U, R>(
   signal: AbortSignal,
 ): AsyncGenerator<U | R, void, undefined> {
   const stop = new AbortController();
-  const updateIterator = updates(AbortSignal.any([signal, stop.signal]))[Symbol.asyncIterator]();
-  const requestIterator = requests[Symbol.asyncIterator]();
-  let update: Promise<Taken<U>> | undefined;
-  let request: Promise<Taken<R>> | undefined;
+  const update = lookahead(updates(AbortSignal.any([signal, stop.signal])));
+  const request = lookahead(requests);
   try {
     for (;;) {
-      update ??= take(updateIterator, "update");
-      request ??= take(requestIterator, "request");
-      const { from, result } = await Promise.race([update, request]);
-      if (result.done === true) return;
-      if (from === "update") update = undefined;
-      else request = undefined;
-      yield result.value;
+      await new Promise<void>((wake) => {
+        update.whenTaken(wake);
+        request.whenTaken(wake);
+      });
+      const { value, done } = (update.isTaken() ? update : request).release();
+      if (done === true) return;
+      yield value;
     }
   } finally {
     stop.abort();
-    await requestIterator.return?.();
+    await request.close();
   }
 }
 
-type Taken<T> = { readonly from: "update" | "request"; readonly result: IteratorResult<T, unknown> };
+/** One item of an iterable, taken before it is needed. */
+interface Lookahead<T> {
+  /** Takes the next item, unless it has been or is being taken, and calls `wake` once it is there; the last `wake` counts. */
+  whenTaken(wake: () => void): void;
+  isTaken(): boolean;
+  /** Hands out the item that was taken, or throws what its iterable failed with. */
+  release(): IteratorResult<T, unknown>;
+  close(): Promise<void>;
+}
 
-function take<T>(iterator: AsyncIterator<T>, from: Taken<T>["from"]): Promise<Taken<T>> {
-  const taken = iterator.next().then((result) => ({ from, result }));
-  // The loser of the last race may fail when nobody listens any more.
-  taken.catch(() => undefined);
-  return taken;
+/**
+ * Not a race of promises: each race leaves something behind on the promise that lost, and a stream waits half a day for its
+ * next update while its client may send any number of requests.
+ */
+function lookahead<T>(iterable: AsyncIterable<T>): Lookahead<T> {
+  const iterator = iterable[Symbol.asyncIterator]();
+  let taking = false;
+  let taken: (() => IteratorResult<T, unknown>) | undefined;
+  let wakeReader: () => void;
+
+  function settle(release: () => IteratorResult<T, unknown>): void {
+    taken = release;
+    wakeReader();
+  }
+
+  return {
+    whenTaken(wake) {
+      wakeReader = wake;
+      if (taken !== undefined) wake();
+      if (taking) return;
+      taking = true;
+      iterator.next().then(
+        (result) => settle(() => result),
+        (error: unknown) =>
+          settle(() => {
+            throw error;
+          }),
+      );
+    },
+    isTaken: () => taken !== undefined,
+    release() {
+      if (taken === undefined) throw new Error("nothing has been taken");
+      const release = taken;
+      taken = undefined;
+      taking = false;
+      return release();
+    },
+    async close() {
+      await iterator.return?.();
+    },
+  };
 }
