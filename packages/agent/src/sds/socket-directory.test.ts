@@ -38,6 +38,14 @@ describe("prepareSocketDirectory", () => {
     expect(await modeOf(directory)).toBe("755");
   });
 
+  it("leaves one alone that is ours and shared on purpose, such as /tmp to root, and reports it", async () => {
+    const directory = join(base, "tmp");
+    await mkdir(directory);
+    await chmod(directory, 0o1777);
+    expect(await prepareSocketDirectory(join(directory, "socket"), 0o660)).toEqual({ directory, mode: "1777" });
+    expect((await stat(directory)).mode & 0o7777).toBe(0o1777);
+  });
+
   it("fails when it cannot be made", async () => {
     await writeFile(join(base, "file"), "");
     const code = await prepareSocketDirectory(join(base, "file", "socket"), 0o660).catch(errorCode);

@@ -11,7 +11,7 @@ export type SharedDirectory = { readonly directory: string; readonly mode: strin
  *
  * It is created for those who may use the socket and nobody else. One that exists and is ours loses the write rights of
  * others; one of another owner is left alone, for in a Kubernetes pod it is an emptyDir of mode 0777 that only the
- * containers which mount it can see.
+ * containers which mount it can see. So is one with the sticky bit, which is shared on purpose: to root, /tmp is its own.
  * @throws AgentError `socket-directory-unusable`
  */
 export async function prepareSocketDirectory(
@@ -24,7 +24,8 @@ export async function prepareSocketDirectory(
     if (created !== undefined) return undefined;
     const { mode, uid } = await stat(directory);
     if ((mode & 0o022) === 0) return undefined;
-    if (uid !== process.geteuid?.()) return { directory, mode: (mode & 0o7777).toString(8).padStart(4, "0") };
+    if (uid !== process.geteuid?.() || (mode & stickyBit) !== 0)
+      return { directory, mode: (mode & 0o7777).toString(8).padStart(4, "0") };
     await chmod(directory, mode & 0o7755);
     return undefined;
   } catch (error) {
@@ -33,6 +34,8 @@ export async function prepareSocketDirectory(
     });
   }
 }
+
+const stickyBit = 0o1000;
 
 /** Whoever may write to the socket must be able to get to it. */
 function directoryMode(socketMode: number): number {
