@@ -43,7 +43,8 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 
 type ErrorFields = {
   readonly name: string;
-  readonly code?: string;
+  /** A number for a gRPC status. */
+  readonly code?: string | number;
   readonly message: string;
   readonly stack?: string;
   readonly errors?: unknown;
@@ -54,7 +55,7 @@ function describeError(error: Error, options: Options): ErrorFields | string {
   if (options.depth >= maxDepth) return "...";
   const { stacks } = options;
   const inner = { ...options, depth: options.depth + 1 };
-  const code = errorCode(error);
+  const code = errorCode(error) ?? numericCode(error);
   return {
     name: error.name,
     ...(code === undefined ? {} : { code }),
@@ -63,6 +64,10 @@ function describeError(error: Error, options: Options): ErrorFields | string {
     ...(error instanceof AggregateError ? { errors: describeValue(error.errors.slice(0, maxDepth), inner) } : {}),
     ...(error.cause === undefined ? {} : { cause: describeValue(error.cause, inner) }),
   };
+}
+
+function numericCode(error: Error): number | undefined {
+  return "code" in error && typeof error.code === "number" ? error.code : undefined;
 }
 
 function cut(text: string): string {

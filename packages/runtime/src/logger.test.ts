@@ -39,6 +39,12 @@ describe("createLogger", () => {
     expect(lines()[1]).toMatchObject({ cause: { message: "bound" } });
   });
 
+  it("keeps the number of an error that has one for a code, as a gRPC status", () => {
+    const { logger, lines } = capture("info");
+    logger.error("failed", { error: Object.assign(new Error("away"), { code: 14 }) });
+    expect(lines()[0]?.error).toEqual({ name: "Error", code: 14, message: "away" });
+  });
+
   it("describes errors with code and causes, without a stack", () => {
     const { logger, lines, text } = capture("info");
     const root = Object.assign(new Error("no such file"), { code: "ENOENT" });
