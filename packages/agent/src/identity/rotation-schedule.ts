@@ -8,8 +8,12 @@ export type RotationPolicy = {
   readonly graceRatioJitter: number;
 };
 
-/** From when on an SVID counts, and until when. */
-export type Validity = { readonly receivedAt: Date; readonly notAfter: Date };
+/** What is known of an SVID's lifetime when it arrives. */
+export type Arrival = {
+  readonly receivedAt: Date;
+  readonly validity: { readonly notBefore: Date; readonly notAfter: Date };
+  readonly requestedTtlMs: number;
+};
 
 // A CA near its own end hands out certificates of a few milliseconds; renewals must not become a loop without pauses.
 const shortestRenewalMs = 500;
@@ -20,15 +24,25 @@ const longestAttemptMs = 10_000;
 const shortestAttemptMs = 1_000;
 
 /**
- * The instant at which to ask for the next SVID.
+ * Milliseconds that are left of an SVID on its arrival; below 0 when it has expired.
+ *
+ * More than the whole lifetime from NotBefore on cannot be left: then our clock is behind by no one knows how much, the SVID
+ * ends sooner than it says, and nothing is certain but the lifetime that was asked for.
+ */
+export function decideLeftMs({ receivedAt, validity, requestedTtlMs }: Arrival): number {
+  const leftMs = validity.notAfter.getTime() - receivedAt.getTime();
+  const wholeMs = validity.notAfter.getTime() - validity.notBefore.getTime();
+  return leftMs <= wholeMs ? leftMs : Math.min(wholeMs, requestedTtlMs);
+}
+
+/**
+ * Milliseconds from the arrival of an SVID until the next one is asked for, when `leftMs` are left of it.
  *
  * Measured from the arrival and never from NotBefore, which the CA backdates and our clock knows nothing of.
  */
-export function decideRenewal(validity: Validity, policy: RotationPolicy, random: Random): Date {
-  const received = validity.receivedAt.getTime();
-  const leftMs = Math.max(0, validity.notAfter.getTime() - received);
+export function decideRenewalMs(leftMs: number, policy: RotationPolicy, random: Random): number {
   const ratio = clamp(policy.graceRatio + policy.graceRatioJitter * (2 * random() - 1), 0, 1);
-  return new Date(received + Math.max(shortestRenewalMs, leftMs * (1 - ratio)));
+  return Math.max(shortestRenewalMs, leftMs * (1 - ratio));
 }
 
 /**

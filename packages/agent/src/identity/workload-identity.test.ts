@@ -66,6 +66,15 @@ describe("rotation", () => {
     expect(served(rotation).svid.chain[0].publicKeyInfo).toEqual({ kind: "ec", curve: "P-384" });
   });
 
+  it("takes the time it needs to make a key, which is no part of an attempt's", async () => {
+    const rotation = await start({ keyType: "RSA-2048" });
+    await rotation.clock.advance(5_000);
+    await rotation.clock.advance(4_000);
+    await rotation.settle();
+    expect(rotation.failures).toEqual([]);
+    expect(rotation.ca.requests).toHaveLength(2);
+  });
+
   it("ends cleanly during a wait, an attempt and a retry", async () => {
     const waiting = await start();
     const trying = await start({ answer: away });
@@ -144,6 +153,17 @@ describe("the clock", () => {
     expect(served(rotation).receivedAt.getTime()).toBeGreaterThan(rotationStart.getTime() + 20 * hour);
   });
 
+  it("is looked at while a failed attempt waits for the next one", async () => {
+    const rotation = await start({ ttlSeconds: 86_400, random: () => 0.999 });
+    rotation.ca.answerWith(away);
+    await rotation.elapse(12 * hour, 15 * second);
+    while ((rotation.failures.at(-1)?.retryInMs ?? 0) < 59 * second) await rotation.elapse(15 * second, second);
+    rotation.ca.answerWith();
+    rotation.clock.jump(hour);
+    await rotation.elapse(3 * second, second);
+    expect(served(rotation).receivedAt.getTime()).toBeGreaterThan(rotationStart.getTime() + 13 * hour);
+  });
+
   it("replaces an identity that expired in the machine's sleep", async () => {
     const rotation = await start();
     rotation.clock.jump(hour);
@@ -167,6 +187,18 @@ describe("the clock", () => {
     const rotation = await start({ answer: (request) => request.issue(future) });
     expect(served(rotation).svid.chain[0].notBefore).toEqual(future.notBefore);
     expect(rotation.early).toEqual([{ notBefore: future.notBefore, publishAt: undefined }]);
+  });
+
+  it("may be behind the CA's by far more than a lifetime: renewals come as often as with a good one", async () => {
+    const behindMs = hour;
+    const rotation = await start({
+      answer: (request) => {
+        const caNow = request.at.getTime() + behindMs;
+        return request.issue({ notBefore: new Date(caNow - 2 * minute), notAfter: new Date(caNow + 10 * second) });
+      },
+    });
+    await rotation.elapse(21 * second);
+    expect(rotation.ca.requests).toHaveLength(5);
   });
 
   it("may fall behind the CA's: the current identity stays in use while both clocks take it for valid", async () => {

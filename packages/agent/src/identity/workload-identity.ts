@@ -9,13 +9,14 @@ import {
   withDeadline,
 } from "@signet/runtime";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "@signet/spiffe";
-import { createCsr, generateKeyPair, type KeyType, type TrustBundle, type X509Svid } from "@signet/x509";
+import { createCsr, generateKeyPair, type KeyPair, type KeyType, type TrustBundle, type X509Svid } from "@signet/x509";
 import type { CaClient } from "../ca-client/ca-client.ts";
 import { checkIssuedCertificate } from "./check-issued-certificate.ts";
 import {
   decideAttemptMs,
+  decideLeftMs,
   decidePublication,
-  decideRenewal,
+  decideRenewalMs,
   decideRetryCapMs,
   decideTickMs,
   followingBackwardSteps,
@@ -92,13 +93,15 @@ export function createWorkloadIdentity(
   async function rotate(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const previous = identity.current();
-      const issued = await obtainIdentity({ ...options, current: previous }, dependencies, signal);
+      const { leftAtRenewalMs, ...issued } = await obtainIdentity(
+        { ...options, current: previous },
+        dependencies,
+        signal,
+      );
       dependencies.events.issued({ ...issued, previous });
       await untilPublishable(issued.identity, signal);
       identity.publish(issued.identity);
-      const { renewAt } = issued;
-      const tickMs = decideTickMs(notAfterOf(issued.identity).getTime() - renewAt.getTime());
-      await sleepUntil(clock, followingBackwardSteps(clock, renewAt), { tickMs }, signal);
+      await sleepThroughSteps(clock, { until: issued.renewAt, tickMs: decideTickMs(leftAtRenewalMs) }, signal);
     }
   }
 
@@ -110,57 +113,77 @@ export function createWorkloadIdentity(
     dependencies.events.early({ notBefore, publishAt });
     if (publishAt === undefined) return;
     const tickMs = decideTickMs(publishAt.getTime() - now.getTime());
-    await sleepUntil(clock, followingBackwardSteps(clock, publishAt), { tickMs }, signal);
+    await sleepThroughSteps(clock, { until: publishAt, tickMs }, signal);
   }
 
   return { identity, task: { name: "rotate SVID", run: rotate } };
 }
+
+/** Sleeps by the wall clock: a step forward and sleep of the machine shorten it, a step back does not make it longer. */
+function sleepThroughSteps(
+  clock: Clock,
+  { until, tickMs }: { readonly until: Date; readonly tickMs: number },
+  signal: AbortSignal,
+): Promise<void> {
+  return sleepUntil(clock, followingBackwardSteps(clock, until), { tickMs }, signal);
+}
+
+/** `leftAtRenewalMs` is what will be left of the lifetime at `renewAt`. */
+type Obtained = IssuedIdentity & { readonly leftAtRenewalMs: number };
 
 /** A new, verified identity; asks until there is one, and ends otherwise only with `signal`, by throwing its reason. */
 async function obtainIdentity(
   options: WorkloadIdentityOptions & { readonly current: WorkloadIdentity | undefined },
   dependencies: WorkloadIdentityDependencies,
   signal: AbortSignal,
-): Promise<IssuedIdentity> {
+): Promise<Obtained> {
   const { clock, events, random } = dependencies;
   const { current } = options;
   const notAfter = current === undefined ? undefined : notAfterOf(current);
   const backoff = createBackoff(retryBackoff, random);
   for (let attempt = 1; ; attempt += 1) {
-    const startedAt = clock.now();
-    const durationMs = (): number => Math.max(0, clock.now().getTime() - startedAt.getTime());
     events.requested({ attempt });
+    let startedAt = clock.now();
+    const durationMs = (): number => Math.max(0, clock.now().getTime() - startedAt.getTime());
     try {
+      // Not on the attempt's time: a large RSA key takes a throttled pod longer than any attempt may last.
+      const key = await generateKeyPair(options.keyType);
+      startedAt = clock.now();
       const deadline = { clock, ms: decideAttemptMs(startedAt, notAfter), what: "the request for an SVID" };
-      const request = (limit: AbortSignal): Promise<Requested> => requestIdentity(options, dependencies, limit);
+      const request = (limit: AbortSignal): Promise<Requested> =>
+        requestIdentity(options, { ...dependencies, key }, limit);
       const requested = await withDeadline(deadline, request, signal);
       return { ...requested, attempt, durationMs: durationMs() };
     } catch (error) {
       signal.throwIfAborted();
-      const requestedTtlMs = options.ttlSeconds * 1000;
-      const retryInMs = backoff.nextMs(decideRetryCapMs({ now: clock.now(), notAfter, requestedTtlMs }));
+      const now = clock.now();
+      const capMs = decideRetryCapMs({ now, notAfter, requestedTtlMs: options.ttlSeconds * 1000 });
+      const retryInMs = backoff.nextMs(capMs);
       events.failed({ error, attempt, durationMs: durationMs(), retryInMs, current });
-      await clock.sleep(retryInMs, signal);
+      const until = new Date(now.getTime() + retryInMs);
+      await sleepThroughSteps(clock, { until, tickMs: decideTickMs(retryInMs) }, signal);
     }
   }
 }
 
-type Requested = Pick<IssuedIdentity, "identity" | "requestedSpiffeId" | "renewAt">;
+type Requested = Pick<Obtained, "identity" | "requestedSpiffeId" | "renewAt" | "leftAtRenewalMs">;
 
 async function requestIdentity(
   options: WorkloadIdentityOptions,
-  dependencies: WorkloadIdentityDependencies,
+  dependencies: WorkloadIdentityDependencies & { readonly key: KeyPair },
   signal: AbortSignal,
 ): Promise<Requested> {
-  const { caClient, clock, random } = dependencies;
+  const { caClient, clock, random, key } = dependencies;
   const requestedSpiffeId = await dependencies.requestedSpiffeId();
-  const key = await generateKeyPair(options.keyType);
   const csrPem = createCsr({ key, spiffeId: requestedSpiffeId });
   const issued = await caClient.createCertificate(csrPem, options.ttlSeconds, signal);
   const receivedAt = clock.now();
   const svid = checkIssuedCertificate(issued, key, receivedAt);
   const trustBundles = new Map([[trustDomainOf(svid.spiffeId), issued.trustBundle]]);
   const identity: WorkloadIdentity = { svid, trustBundles, receivedAt };
-  const renewAt = decideRenewal({ receivedAt, notAfter: notAfterOf(identity) }, options.rotation, random);
-  return { identity, requestedSpiffeId, renewAt };
+  const [validity] = svid.chain;
+  const leftMs = decideLeftMs({ receivedAt, validity, requestedTtlMs: options.ttlSeconds * 1000 });
+  const renewalMs = decideRenewalMs(leftMs, options.rotation, random);
+  const renewAt = new Date(receivedAt.getTime() + renewalMs);
+  return { identity, requestedSpiffeId, renewAt, leftAtRenewalMs: leftMs - renewalMs };
 }
