@@ -5,6 +5,7 @@ import { testRoot } from "@signet/x509/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type CaClientFixture, caClientFixture, codeOf, portOf } from "../testing/ca-client-fixture.ts";
 import type { CaEndpoint } from "./ca-endpoint.ts";
+import type { TokenFileResult } from "./token-file.ts";
 
 const never = new AbortController().signal;
 
@@ -33,6 +34,25 @@ describe("the connection to the CA", () => {
     at.answer = good;
     await client.createCertificate("csr", 1, never);
     expect(new Set(at.calls.map(({ context }) => context.peer.address)).size).toBe(2);
+  });
+
+  it("outlives a call on an earlier one that fails late", async () => {
+    const late = Promise.withResolvers<TokenFileResult>();
+    const tokens = [late.promise];
+    const client = at.clientFor(await at.startCa(), { token: () => tokens.shift() ?? Promise.resolve(at.token) });
+    const first = codeOf(client.createCertificate("csr", 1, never));
+    while (tokens.length > 0) await new Promise(setImmediate);
+    const good = at.answer;
+    at.answer = async () => {
+      throw new StatusError(Status.INTERNAL, "no");
+    };
+    expect(await codeOf(client.createCertificate("csr", 1, never))).toBe(Status.INTERNAL);
+    at.answer = good;
+    await client.createCertificate("csr", 1, never);
+    late.reject(new Error("the disk is gone"));
+    await first;
+    await client.createCertificate("csr", 1, never);
+    expect(new Set(at.calls.slice(1).map(({ context }) => context.peer.address)).size).toBe(1);
   });
 
   it("survives a restart of the CA on the same port", async () => {

@@ -71,13 +71,19 @@ export function createGrpcCaClient(options: GrpcCaClientOptions, events: CaClien
     connection = undefined;
   }
 
+  /** A call that was given up ends late, and the connection may be another by then. */
+  function closeAfterFailure(channel: Channel | undefined): void {
+    if (channel !== undefined && channel === connection?.channel) close();
+  }
+
   async function createCertificate(
     csrPem: string,
     ttlSeconds: number,
     signal: AbortSignal,
   ): Promise<IssuedCertificate> {
+    let channel: Channel | undefined;
     try {
-      const channel = await connected();
+      channel = await connected();
       const response = await channel.unary(
         IstioCertificateService.method.createCertificate,
         { csr: csrPem, validityDuration: BigInt(ttlSeconds), metadata: { CertSigner: options.certSigner } },
@@ -85,7 +91,7 @@ export function createGrpcCaClient(options: GrpcCaClientOptions, events: CaClien
       );
       return readResponse(response.certChain);
     } catch (error) {
-      close();
+      closeAfterFailure(channel);
       // A name that does not match shows as UNAVAILABLE, and so does a CA that is away; other answers came through TLS.
       if (error instanceof StatusError && error.code === Status.UNAVAILABLE) nameIndex += 1;
       throw error;
