@@ -1,9 +1,9 @@
 import type { MeshSite } from "./control-plane.ts";
+import type { DemoOptions } from "./demo-options.ts";
 import { ensureEnvoy } from "./ensure-envoy.ts";
 import { type KnockOutcome, knock } from "./knock.ts";
 import { type Mesh, startMesh } from "./mesh.ts";
 import { type DemoFindings, expected } from "./report.ts";
-import type { DemoOptions } from "./run-demo.ts";
 import type { InboundSidecar } from "./sidecar.ts";
 import type { Sightings } from "./sightings.ts";
 import { createStrangers, type Stranger } from "./strangers.ts";
