@@ -48,6 +48,8 @@ export function openCaMaterial(files: CaFiles, at: Date): CaMaterial {
   if (certificate === undefined) throw invalid("ca-cert.pem holds no certificate");
   const key = read("ca-key.pem", () => parsePrivateKey(files.privateKeyPem));
   const chain = files.chainPem.trim() === "" ? [] : read("cert-chain.pem", () => parseCertificates(files.chainPem));
+  // It goes out word for word, with every certificate and to every workload.
+  if (/-----BEGIN [^\n]*PRIVATE KEY/.test(files.rootPem)) throw invalid("root-cert.pem holds a private key");
   const trustBundle = read("root-cert.pem", () => parseTrustBundle(files.rootPem));
   checkSigningCertificate(certificate, key, at);
   const probe = read("ca-cert.pem", () => signProbe({ certificate, key }, at));

@@ -106,6 +106,11 @@ describe("createPluggedInCa", () => {
     { name: "whose chain is no PEM", files: async () => ({ chainPem: "x" }), message: /^cert-chain\.pem/ },
     { name: "without roots", files: async () => ({ rootPem: "\n" }), message: /^root-cert\.pem/ },
     {
+      name: "whose roots would give its key away",
+      files: async (ca) => ({ rootPem: ca.trustBundle.pem + pemOf(ca.key) }),
+      message: /^root-cert\.pem holds a private key$/,
+    },
+    {
       name: "under another root of the same name",
       files: async () => ({ rootPem: (await testRoot()).pem }),
       message: /does not lead to root-cert\.pem/,
