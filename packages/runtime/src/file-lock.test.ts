@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -120,6 +120,17 @@ describe("acquireFileLock", () => {
     ["it is a directory", () => directory],
   ])("says so when %s", async (_, where) => {
     await expect(acquireFileLock(where())).rejects.toMatchObject({ code: "lock-unusable" });
+  });
+
+  it("holds although nobody can be told who has it", async () => {
+    await mkdir(`${path}.owner`);
+    const lock = await acquireFileLock(path);
+    await expect(acquireFileLock(path)).rejects.toMatchObject({
+      code: "locked",
+      message: expect.stringContaining("another process"),
+    });
+    await lock.release();
+    await (await acquireFileLock(path)).release();
   });
 
   it("does not touch a file that is no lock", async () => {

@@ -20,7 +20,7 @@ const maxOwnerBytes = 1024;
  *
  * The kernel holds the lock for the life of the process: a process that was killed leaves none behind, and nothing is ever
  * guessed from process ids, which mean nothing across containers that share a directory. The lock file stays, empty; beside it
- * `<path>.owner` says who has the lock, for people. Both belong in a private directory on a file system with POSIX locks.
+ * `<path>.owner` says who has the lock, for people, where there is room for it. Both belong in a private directory on a file system with POSIX locks.
  * @throws RuntimeError `locked`, naming the process that has it, or `lock-unusable`
  * @example
  * ```ts
@@ -47,11 +47,12 @@ export async function acquireFileLock(path: string): Promise<FileLock> {
 
   try {
     await chmod(path, 0o600);
-    await writeFileAtomic(ownerPath, `process ${process.pid} on ${hostname()}\n`, { mode: 0o600 });
   } catch (error) {
     await release();
     throw new RuntimeError("lock-unusable", `cannot use lock ${path}: ${errorMessage(error)}`, { cause: error });
   }
+  // For a message only: on a full disk the lock holds without it.
+  await writeFileAtomic(ownerPath, `process ${process.pid} on ${hostname()}\n`, { mode: 0o600 }).catch(() => undefined);
   return { release };
 }
 

@@ -54,6 +54,15 @@ describe("ensurePrivateDirectory", () => {
     });
   });
 
+  it.runIf(process.platform === "linux")("says so where no directory can be made", async () => {
+    await expect(ensurePrivateDirectory("/proc/signet/a")).rejects.toMatchObject({ code: "file-unwritable" });
+  });
+
+  it("makes a directory that several ask for at once", async () => {
+    await Promise.all(Array.from({ length: 8 }, () => ensurePrivateDirectory(path("a", "b", "c"))));
+    expect(await modeOf(path("a", "b", "c"))).toBe(0o700);
+  });
+
   it.runIf(isRoot)("refuses a directory of another user, who can write to it", async () => {
     await mkdir(path("a"), { mode: 0o700 });
     await chown(path("a"), 65_534, 65_534);

@@ -17,7 +17,7 @@ import { errorCode, errorMessage, RuntimeError } from "./errors.ts";
 export async function ensurePrivateDirectory(path: string): Promise<void> {
   let directory: FileHandle;
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectories(path);
     directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
     throw new RuntimeError("file-unwritable", `cannot make directory ${path}: ${errorMessage(error)}`, {
@@ -28,6 +28,30 @@ export async function ensurePrivateDirectory(path: string): Promise<void> {
     await makePrivate(directory, path);
   } finally {
     await directory.close();
+  }
+}
+
+/**
+ * Makes the directory and those above it that are missing; what is there already is left for others to judge.
+ *
+ * Not by the `recursive` of mkdir, which tries for ever where the parent exists and ENOENT is the answer all the same.
+ */
+async function makeDirectories(path: string): Promise<void> {
+  if (await makeDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) await makeDirectories(parent);
+  if (!(await makeDirectory(path))) throw new Error("the file system makes no directory there");
+}
+
+/** Whether the path exists now; false when its parent seems to be missing. */
+async function makeDirectory(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return true;
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
   }
 }
 
