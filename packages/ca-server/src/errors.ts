@@ -4,7 +4,7 @@
  * - `cacerts-incomplete`: the plugged-in CA's directory holds some of its files and not all
  * - `cacerts-unreadable`: the directory or one of its files cannot be read
  * - `state-malformed`: the kept CA state is not what this server writes; it is never replaced by a new root
- * - `state-exposed`: the kept private key can be read by every user of the machine
+ * - `state-exposed`: the kept private key can be read by every user of the machine, or is somebody else's file
  */
 export type CaServerErrorCode = "cacerts-incomplete" | "cacerts-unreadable" | "state-malformed" | "state-exposed";
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RuntimeError } from "@signet/runtime";
@@ -94,6 +94,26 @@ describe("openFileState", () => {
     await store.save(state);
     await chmod(join(directory, "ca.json"), mode);
     expect(await codeOf(() => store.load())).toBe("state-exposed");
+    await release();
+  });
+
+  it.runIf(process.geteuid?.() === 0)("refuses a key that somebody else has put there", async () => {
+    const { store, release } = await openFileState(directory);
+    await store.save(state);
+    await chown(join(directory, "ca.json"), 65_534, 65_534);
+    expect(await codeOf(() => store.load())).toBe("state-exposed");
+    await release();
+  });
+
+  it("leaves the root beside the state alone while it is right, and puts it right", async () => {
+    const { publishRoot, release } = await openFileState(directory);
+    const path = join(directory, "root-cert.pem");
+    await publishRoot("root\n");
+    const { ino } = await stat(path);
+    await publishRoot("root\n");
+    expect((await stat(path)).ino).toBe(ino);
+    await publishRoot("another root\n");
+    expect(await readFile(path, "utf8")).toBe("another root\n");
     await release();
   });
 

@@ -39,19 +39,34 @@ export async function openFileState(directory: string): Promise<FileState> {
         await writeFileAtomic(path, `${JSON.stringify({ version: 1, ...state }, undefined, 2)}\n`, { mode: 0o600 });
       },
     },
-    publishRoot: (pem) => writeFileAtomic(join(directory, "root-cert.pem"), pem, { mode: 0o600 }),
+    publishRoot: (pem) => publishRoot(join(directory, "root-cert.pem"), pem),
     release: () => lock.release(),
   };
 }
 
-/** Whether the file exists, once it is certain that nobody else can read it. */
+/** Writes only what is not there yet, so that a CA with a root starts on a full disk too. */
+async function publishRoot(path: string, pem: string): Promise<void> {
+  const present = await readFileCapped(path, maxStateBytes).catch(() => undefined);
+  if (present?.toString("utf8") !== pem) await writeFileAtomic(path, pem, { mode: 0o600 });
+}
+
+/** Whether the file exists, once it is certain that nobody else can read it or has put it there. */
 async function checkMode(path: string): Promise<boolean> {
   let mode: number;
+  let uid: number;
   try {
-    ({ mode } = await stat(path));
+    ({ mode, uid } = await stat(path));
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
     throw error;
+  }
+  const user = process.geteuid?.() ?? uid;
+  // Before the directory was made private somebody may have put a CA of theirs there.
+  if (uid !== user && uid !== 0) {
+    throw new CaServerError(
+      "state-exposed",
+      `${path} belongs to user ${uid} and not to user ${user}, who runs this CA`,
+    );
   }
   if ((mode & othersAccess) !== 0) {
     throw new CaServerError(
