@@ -64,7 +64,10 @@ describe("a plugged-in CA", () => {
     const probe = await start();
     const ca = await testIntermediate(await testRoot());
     const cacerts = await plugIn({ ...ca, key: await generateKeyPair("P-256") }, probe.directory);
-    await expect(startTestCaServer({ ROOT_CA_DIR: cacerts })).rejects.toMatchObject({ code: "ca-material-invalid" });
+    await expect(startTestCaServer({ ROOT_CA_DIR: cacerts })).rejects.toMatchObject({
+      code: "ca-material-invalid",
+      message: `plugged-in CA directory ${cacerts}: ca-key.pem is not the key of ca-cert.pem`,
+    });
   });
 });
 

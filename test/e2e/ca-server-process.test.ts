@@ -125,6 +125,25 @@ describe("the CA server process", () => {
     expect(ca.output.stderr).toMatch(/^signet ca: cannot start: .* missing\n$/);
   });
 
+  it("says it once, and where", async () => {
+    await writeFile(join(directory, "cacerts"), "");
+    const noDirectory = start();
+    expect(await noDirectory.exit).toBe(1);
+    expect(noDirectory.output.stderr.match(/ENOTDIR/g)).toHaveLength(1);
+    await rm(join(directory, "cacerts"));
+
+    const first = start();
+    await first.logged("ca server ready");
+    first.child.kill("SIGTERM");
+    await first.exit;
+    const path = join(directory, "state", "ca.json");
+    const state = JSON.parse(await readFile(path, "utf8"));
+    await writeFile(path, JSON.stringify({ ...state, rootCertificatesPem: "none" }));
+    const damaged = start();
+    expect(await damaged.exit).toBe(1);
+    expect(damaged.output.stderr).toContain(`CA state in ${join(directory, "state")}: root-cert.pem`);
+  });
+
   it("prints its settings for --help and exits with 0", async () => {
     const ca = start({}, ["--help"]);
     expect(await ca.exit).toBe(0);

@@ -67,7 +67,9 @@ function describe(error: unknown): string {
     link !== undefined && messages.length < 4;
     link = link instanceof Error ? link.cause : undefined
   ) {
-    messages.push(errorMessage(link));
+    const message = errorMessage(link);
+    // Many an error names its cause already.
+    if (messages.at(-1)?.endsWith(message) !== true) messages.push(message);
   }
   return messages.join(": ").replaceAll(/\s+/g, " ");
 }

@@ -1,4 +1,4 @@
-import { createPluggedInCa, loadSelfSignedCa, type SigningCa } from "@signet/ca";
+import { CaError, createPluggedInCa, loadSelfSignedCa, type SigningCa } from "@signet/ca";
 import type { Clock, Logger } from "@signet/runtime";
 import { readCacertsDirectory } from "./cacerts-directory.ts";
 import { openFileState } from "./file-state.ts";
@@ -32,7 +32,9 @@ export async function openSigningCa(
     plugged === undefined
       ? await openSelfSigned(settings, dependencies)
       : {
-          signingCa: createPluggedInCa(plugged.files, dependencies),
+          signingCa: await namePlace(`plugged-in CA directory ${settings.rootCaDirectory}`, async () =>
+            createPluggedInCa(plugged.files, dependencies),
+          ),
           origin: settings.rootCaDirectory,
           release: async () => {},
         };
@@ -49,11 +51,23 @@ async function openSelfSigned(
 ): Promise<OpenedSigningCa> {
   const state = await openFileState(stateDirectory);
   try {
-    const signingCa = await loadSelfSignedCa({ store: state.store, trustDomain, ...selfSigned }, dependencies);
+    const signingCa = await namePlace(`CA state in ${stateDirectory}`, () =>
+      loadSelfSignedCa({ store: state.store, trustDomain, ...selfSigned }, dependencies),
+    );
     await state.publishRoot(signingCa.trustBundle.current()?.pem ?? "");
     return { signingCa, origin: stateDirectory, release: () => state.release() };
   } catch (error) {
     await state.release();
     throw error;
+  }
+}
+
+/** The core names the part of a CA that is wrong; an operator has to know where it lies. */
+async function namePlace(place: string, open: () => Promise<SigningCa>): Promise<SigningCa> {
+  try {
+    return await open();
+  } catch (error) {
+    if (!(error instanceof CaError)) throw error;
+    throw new CaError(error.code, `${place}: ${error.message}`, { cause: error.cause });
   }
 }
