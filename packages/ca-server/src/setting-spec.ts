@@ -39,6 +39,8 @@ export type CaServerSettingSpec = {
 };
 
 const hourMs = 3_600_000;
+/** A timer of Node that is asked for more fires at once. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /** Everything the CA server can be told, by environment variable or flag; Istio's names and defaults where Istio has them. */
 export const caServerSettings: CaServerSettingSpec = {
@@ -210,6 +212,7 @@ export const caServerSettings: CaServerSettingSpec = {
     flag: "grpc-keepalive-interval",
     default: 30_000,
     minMs: 1_000,
+    maxMs: longestTimerMs,
     description: "silence after which a connection is pinged",
   }),
   keepaliveTimeoutMs: setting.duration({
@@ -217,6 +220,7 @@ export const caServerSettings: CaServerSettingSpec = {
     flag: "grpc-keepalive-timeout",
     default: 10_000,
     minMs: 100,
+    maxMs: longestTimerMs,
     description: "time for the answer to a ping, after which the connection is closed",
   }),
 };

@@ -107,6 +107,8 @@ describe("parseCaServerSettings", () => {
     ["a lifetime of nothing", { MAX_WORKLOAD_CERT_TTL: "0s" }],
     ["an IP address as custom host", { ISTIOD_CUSTOM_HOST: "127.0.0.1" }],
     ["a revision with a dot", { REVISION: "1.30" }],
+    ["a ping that no timer can wait for", { GRPC_KEEPALIVE_INTERVAL: "600h" }],
+    ["an answer that no timer can wait for", { GRPC_KEEPALIVE_TIMEOUT: "600h" }],
   ])("refuses %s", (_, env) => {
     expect(problems(env).length).toBeGreaterThan(0);
   });
