@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { playActs } from "./acts.ts";
 import type { DemoOptions } from "./demo-options.ts";
-import { createReport, type DemoFindings, type DemoReport } from "./report.ts";
+import { createReport, type DemoFindings } from "./report.ts";
 import { createSightings, type Sightings } from "./sightings.ts";
 import type { Timeline } from "./timeline.ts";
 
