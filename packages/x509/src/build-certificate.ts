@@ -1,6 +1,6 @@
 import { bitString, type DerValue, derNode, encodeDer, sequence } from "./der/der-writer.ts";
 import { contextConstructed, tag } from "./der/tag.ts";
-import { encodeTime } from "./der/time.ts";
+import { encodeValidity } from "./der/time.ts";
 import { X509Error } from "./errors.ts";
 import type { KeyPair } from "./key-pair.ts";
 import { serialNumberInteger } from "./serial-number.ts";
@@ -52,7 +52,7 @@ function encodeBody(content: CertificateContent, algorithm: SignatureAlgorithm):
       serialNumberInteger(content.serialNumber),
       algorithmIdentifier(algorithm),
       content.issuer,
-      sequence(encodeTime(content.notBefore), encodeTime(content.notAfter)),
+      encodeValidity(content.notBefore, content.notAfter),
       content.subject,
       content.spki,
       derNode(contextConstructed(3), [sequence(...content.extensions)]),

@@ -10,8 +10,3 @@ export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   }
   return true;
 }
-
-/** Returns lower-case hexadecimal digits, two for each octet. */
-export function hexOf(octets: Uint8Array): string {
-  return Buffer.from(octets.buffer, octets.byteOffset, octets.length).toString("hex");
-}

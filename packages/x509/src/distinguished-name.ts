@@ -50,9 +50,12 @@ function readAttribute(reader: DerReader, relativeName: number, visit: Attribute
   if ((valueTag & 0xe0) !== 0) {
     reader.fail("value of a name attribute is not a string");
   }
-  const value = reader.content(valueTag);
+  if (visit === undefined) {
+    reader.pass(valueTag);
+  } else {
+    visit({ type, valueTag, value: reader.content(valueTag) }, relativeName);
+  }
   reader.leave();
-  visit?.({ type, valueTag, value }, relativeName);
 }
 
 /** Reads a Name and returns whether it has a common name that is not empty. */

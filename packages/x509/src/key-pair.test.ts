@@ -10,7 +10,8 @@ const types: readonly [KeyType, traditional: string, slow: boolean][] = [
   ["P-256", "EC PRIVATE KEY", false],
   ["P-384", "EC PRIVATE KEY", true],
   ["P-521", "EC PRIVATE KEY", true],
-  ["RSA-2048", "RSA PRIVATE KEY", true],
+  ["RSA-2048", "RSA PRIVATE KEY", false],
+  ["RSA-3072", "RSA PRIVATE KEY", true],
   ["Ed25519", "PRIVATE KEY", false],
 ];
 

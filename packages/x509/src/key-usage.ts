@@ -25,5 +25,12 @@ const usages: readonly KeyUsage[] = [
 
 /** Returns the usages of a named bit list whose first bit is the highest of 32. */
 export function keyUsagesOf(bits: number): ReadonlySet<KeyUsage> {
-  return new Set(usages.filter((_, index) => (bits & (0x80000000 >>> index)) !== 0));
+  const found = new Set<KeyUsage>();
+  for (let index = 0; index < usages.length; index++) {
+    const usage = usages[index];
+    if (usage !== undefined && (bits & (0x80000000 >>> index)) !== 0) {
+      found.add(usage);
+    }
+  }
+  return found;
 }

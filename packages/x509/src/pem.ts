@@ -69,7 +69,7 @@ export function parsePem(text: string, label: string): readonly Uint8Array[] {
  * ```
  */
 export function encodePem(label: string, der: Uint8Array): string {
-  const base64 = Buffer.from(der.buffer, der.byteOffset, der.length).toString("base64");
+  const base64 = der.toBase64();
   let text = `${begin}${label}${dashes}\n`;
   for (let at = 0; at < base64.length; at += 64) {
     text += `${base64.slice(at, at + 64)}\n`;
@@ -92,12 +92,22 @@ export function nextPemBlock(text: string, from: number): (PemBlock & { readonly
     throw new X509Error("pem-malformed", "PEM label is malformed or not closed by dashes");
   }
   const bodyStart = labelEnd + dashes.length;
-  const closing = `${end}${label}${dashes}`;
   const bodyEnd = text.indexOf(dashes, bodyStart);
-  if (bodyEnd < 0 || !text.startsWith(closing, bodyEnd)) {
+  if (bodyEnd < 0 || !isClosing(text, bodyEnd, label)) {
     throw new X509Error("pem-malformed", `PEM block "${label}" is not closed by a line of its own label`);
   }
-  return { label, der: decodeBase64(text.slice(bodyStart, bodyEnd), label), end: bodyEnd + closing.length };
+  return {
+    label,
+    der: decodeBase64(text.slice(bodyStart, bodyEnd), label),
+    end: bodyEnd + end.length + label.length + dashes.length,
+  };
+}
+
+/** Whether the closing line of `label` begins at `at`. */
+function isClosing(text: string, at: number, label: string): boolean {
+  const labelStart = at + end.length;
+  const labelEnd = labelStart + label.length;
+  return text.startsWith(end, at) && text.startsWith(label, labelStart) && text.startsWith(dashes, labelEnd);
 }
 
 /** Offset of the next opening line; an encapsulation boundary stands at the start of a line. */

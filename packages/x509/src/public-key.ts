@@ -134,7 +134,7 @@ export function importPublicKey(spki: Uint8Array, code: X509ErrorCode): KeyObjec
   Error.stackTraceLimit = 0;
   try {
     return createPublicKey({
-      key: Buffer.from(spki.buffer, spki.byteOffset, spki.length),
+      key: spki,
       format: "der",
       type: "spki",
     });

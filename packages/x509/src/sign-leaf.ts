@@ -33,6 +33,9 @@ const purposes = encodeDer(
     sequence(purposeId.serverAuth.der, purposeId.clientAuth.der),
   ),
 );
+/** Not state that anything depends on: what is forgotten is worked out again, and is the same. */
+const knownIssuers = new WeakMap<Certificate, { readonly key: KeyPair; readonly extensions: Uint8Array }>();
+
 /** cA is false, the default, and so not written. */
 const notACa = encodeDer(extension(extensionId.basicConstraints, { critical: true }, sequence()));
 
@@ -75,28 +78,37 @@ export async function signLeafAsync(options: SignLeafOptions): Promise<Uint8Arra
 }
 
 function leafContent({ template, issuer, serialNumber }: SignLeafOptions): CertificateContent {
-  const { certificate, key } = issuer;
-  if (!certificate.isCa || !bytesEqual(certificate.spki, key.spki)) {
-    throw new X509Error("issuer-unsuitable", "issuer is not a CA certificate with the key that is to sign");
-  }
   const { spki, notBefore, notAfter, commonName } = template;
+  const constantExtensions = constantExtensionsUnder(issuer);
+  const names = extension(extensionId.subjectAltName, { critical: true }, subjectAltNames(template.subjectAltNames));
   return {
     serialNumber,
-    issuer: certificate.subject,
+    issuer: issuer.certificate.subject,
     subject: commonName === undefined ? emptyName() : subjectOf(commonName),
     notBefore,
     notAfter,
     spki,
-    extensions: leafExtensions(template, certificate.subjectKeyIdentifier),
+    extensions: [constantExtensions, names],
   };
 }
 
-function leafExtensions(template: SvidTemplate, issuerKeyIdentifier: Uint8Array | undefined): DerValue[] {
-  const names = extension(extensionId.subjectAltName, { critical: true }, subjectAltNames(template.subjectAltNames));
-  if (issuerKeyIdentifier === undefined) {
-    return [keyUsage, purposes, notACa, names];
+/**
+ * Returns the extensions that all leaves of an issuer have in common, worked out once for it.
+ * @throws X509Error `issuer-unsuitable`
+ */
+function constantExtensionsUnder({ certificate, key }: SignLeafOptions["issuer"]): Uint8Array {
+  const known = knownIssuers.get(certificate);
+  if (known?.key === key) {
+    return known.extensions;
   }
-  return [keyUsage, purposes, notACa, authorityKeyIdentifier(issuerKeyIdentifier), names];
+  if (!certificate.isCa || !bytesEqual(certificate.spki, key.spki)) {
+    throw new X509Error("issuer-unsuitable", "issuer is not a CA certificate with the key that is to sign");
+  }
+  const keyIdentifier = certificate.subjectKeyIdentifier;
+  const identified = keyIdentifier === undefined ? [] : [encodeDer(authorityKeyIdentifier(keyIdentifier))];
+  const extensions = Uint8Array.from(Buffer.concat([keyUsage, purposes, notACa, ...identified]));
+  knownIssuers.set(certificate, { key, extensions });
+  return extensions;
 }
 
 function subjectOf(commonName: string): DerValue {

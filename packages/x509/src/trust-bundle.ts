@@ -1,4 +1,3 @@
-import { hexOf } from "./bytes.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 import { X509Error } from "./errors.ts";
 import { splitPem } from "./pem.ts";
@@ -66,5 +65,5 @@ export function trustBundlesEqual(a: TrustBundle, b: TrustBundle): boolean {
 }
 
 function certificatesOf(bundle: TrustBundle): Set<string> {
-  return new Set(bundle.authorities.map((authority) => hexOf(authority.der)));
+  return new Set(bundle.authorities.map((authority) => authority.der.toHex()));
 }

@@ -1,7 +1,7 @@
 import { DerCursor } from "./der-cursor.ts";
 import { dottedText, type ObjectIdentifier } from "./object-identifier.ts";
 import { tag as tags } from "./tag.ts";
-import { parseTime } from "./time.ts";
+import { parseGeneralizedTime, parseUtcTime } from "./time.ts";
 
 /** Longest object identifier read, in content octets. */
 const maxObjectIdentifierBytes = 64;
@@ -25,11 +25,9 @@ export class DerReader extends DerCursor {
     return this.bytes.subarray(this.contentStart, this.contentEnd);
   }
 
-  /** Reads an element of that tag, whose content is of no interest, and returns the whole of it, a view. */
-  element(tag: number): Uint8Array {
-    const start = this.position;
+  /** Reads an element of that tag, whose content is of no interest. */
+  pass(tag: number): void {
     this.header(tag);
-    return this.bytes.subarray(start, this.contentEnd);
   }
 
   /** Reads any element, checking the headers of all it contains, and returns the whole of it, a view. */
@@ -63,23 +61,7 @@ export class DerReader extends DerCursor {
 
   /** Reads a non-negative INTEGER and returns its octets without a leading zero octet, a view; zero is one octet. */
   unsignedInteger(maxBytes: number): Uint8Array {
-    this.header(tags.integer);
-    let start = this.contentStart;
-    const length = this.contentEnd - start;
-    const first = this.bytes[start];
-    if (length === 0 || first === undefined) {
-      this.fail("INTEGER is empty");
-    }
-    if (first > 0x7f) {
-      this.fail("INTEGER is negative");
-    }
-    if (first === 0 && length > 1) {
-      // X.690 section 8.3.2: the first nine bits are not all equal.
-      if ((this.bytes[start + 1] ?? 0) < 0x80) {
-        this.fail("INTEGER is not in its shortest form");
-      }
-      start++;
-    }
+    const start = this.#unsignedIntegerStart();
     if (this.contentEnd - start > maxBytes) {
       this.fail(`INTEGER of ${this.contentEnd - start} bytes exceeds ${maxBytes}`);
     }
@@ -88,13 +70,16 @@ export class DerReader extends DerCursor {
 
   /** Reads an INTEGER between 0 and 2^31 - 1. */
   smallInteger(): number {
-    const octets = this.unsignedInteger(4);
+    const start = this.#unsignedIntegerStart();
+    if (this.contentEnd - start > 4) {
+      this.fail("INTEGER exceeds 31 bits");
+    }
     let value = 0;
-    for (const octet of octets) {
-      value = value * 256 + octet;
+    for (let at = start; at < this.contentEnd; at++) {
+      value = value * 256 + (this.bytes[at] ?? 0);
     }
     if (value > 0x7fffffff) {
-      this.fail(`INTEGER ${value} exceeds ${0x7fffffff}`);
+      this.fail("INTEGER exceeds 31 bits");
     }
     return value;
   }
@@ -154,17 +139,36 @@ export class DerReader extends DerCursor {
 
   /** Reads a UTCTime or GeneralizedTime and returns milliseconds since 1970 (RFC 5280 section 4.1.2.5). */
   time(): number {
-    const tag = this.nextTag;
-    this.header(tag === tags.generalizedTime ? tag : tags.utcTime);
-    const milliseconds = parseTime(this.bytes, {
-      start: this.contentStart,
-      end: this.contentEnd,
-      generalized: tag === tags.generalizedTime,
-    });
+    const generalized = this.nextTag === tags.generalizedTime;
+    this.header(generalized ? tags.generalizedTime : tags.utcTime);
+    const parse = generalized ? parseGeneralizedTime : parseUtcTime;
+    const milliseconds = parse(this.bytes, this.contentStart, this.contentEnd);
     if (milliseconds === undefined) {
       this.fail("time is not of the form YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ");
     }
     return milliseconds;
+  }
+
+  /** Reads the header of a non-negative INTEGER and returns where its octets start, a leading zero octet left out. */
+  #unsignedIntegerStart(): number {
+    this.header(tags.integer);
+    const start = this.contentStart;
+    const length = this.contentEnd - start;
+    const first = this.bytes[start] ?? 0;
+    if (length === 0) {
+      this.fail("INTEGER is empty");
+    }
+    if (first > 0x7f) {
+      this.fail("INTEGER is negative");
+    }
+    if (first !== 0 || length === 1) {
+      return start;
+    }
+    // X.690 section 8.3.2: the first nine bits are not all equal.
+    if ((this.bytes[start + 1] ?? 0) < 0x80) {
+      this.fail("INTEGER is not in its shortest form");
+    }
+    return start + 1;
   }
 
   #bitStringHeader(): void {

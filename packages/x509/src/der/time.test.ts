@@ -1,14 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeTime, parseTime } from "./time.ts";
+import { DerReader } from "./der-reader.ts";
+import { tag } from "./tag.ts";
+import { encodeValidity, parseGeneralizedTime, parseUtcTime } from "./time.ts";
 
 const parse = (text: string): string | undefined => {
-  const bytes = Buffer.from(text, "latin1");
-  const milliseconds = parseTime(bytes, { start: 0, end: bytes.length, generalized: text.length >= 15 });
+  const bytes = Buffer.from(`?${text}?`, "latin1");
+  const parser = text.length >= 15 ? parseGeneralizedTime : parseUtcTime;
+  const milliseconds = parser(bytes, 1, 1 + text.length);
   return milliseconds === undefined ? undefined : new Date(milliseconds).toISOString();
 };
 
-describe("parseTime (RFC 5280 section 4.1.2.5)", () => {
+describe("parseUtcTime and parseGeneralizedTime (RFC 5280 section 4.1.2.5)", () => {
   it.each([
     ["260228235959Z", "2026-02-28T23:59:59.000Z"],
     ["240229000000Z", "2024-02-29T00:00:00.000Z"],
@@ -42,23 +45,44 @@ describe("parseTime (RFC 5280 section 4.1.2.5)", () => {
   });
 });
 
-describe("encodeTime", () => {
+it("property: a day exists for the parser when it does for Date", () => {
+  const part = (max: number) => fc.integer({ min: 0, max });
+  fc.assert(
+    fc.property(part(9999), part(13), part(32), (year, month, day) => {
+      const text = `${String(year).padStart(4, "0")}-${String(month).padStart(2, "0")}-${String(day).padStart(2, "0")}`;
+      const date = new Date(`${text}T00:00:00Z`);
+      const exists = !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
+      expect(parse(`${text.replaceAll("-", "")}000000Z`)).toBe(exists ? date.toISOString() : undefined);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+describe("encodeValidity", () => {
+  const ascii = (text: string): string => Buffer.from(text).toString("hex");
+  const utc = `170d${ascii("260101000000Z")}`;
+
   it.each([
-    ["2049-12-31T23:59:59.999Z", `170d${Buffer.from("491231235959Z").toString("hex")}`],
-    ["2050-01-01T00:00:00.000Z", `180f${Buffer.from("20500101000000Z").toString("hex")}`],
-    ["1950-01-01T00:00:00.000Z", `170d${Buffer.from("500101000000Z").toString("hex")}`],
-    ["1949-12-31T23:59:59.000Z", `180f${Buffer.from("19491231235959Z").toString("hex")}`],
+    ["2049-12-31T23:59:59.999Z", `301e${utc}170d${ascii("491231235959Z")}`],
+    ["2050-01-01T00:00:00.000Z", `3020${utc}180f${ascii("20500101000000Z")}`],
+    ["9999-12-31T23:59:59.000Z", `3020${utc}180f${ascii("99991231235959Z")}`],
+    ["1950-01-01T00:00:00.000Z", `301e${utc}170d${ascii("500101000000Z")}`],
+    ["1949-12-31T23:59:59.000Z", `3020${utc}180f${ascii("19491231235959Z")}`],
   ])("writes %s as UTCTime through 2049, else as GeneralizedTime", (instant, expected) => {
-    expect(encodeTime(new Date(instant)).toHex()).toBe(expected);
+    expect(encodeValidity(new Date("2026-01-01T00:00:00Z"), new Date(instant)).toHex()).toBe(expected);
   });
 
-  it("property: an instant survives, to the second", () => {
+  it("property: both instants survive, to the second", () => {
     const instants = fc.date({ min: new Date("0001-01-01"), max: new Date("9999-12-31"), noInvalidDate: true });
     fc.assert(
-      fc.property(instants, (instant) => {
-        const der = encodeTime(instant);
-        const read = parseTime(der, { start: 2, end: der.length, generalized: der[0] === 0x18 });
-        expect(read).toBe(Math.floor(instant.getTime() / 1000) * 1000);
+      fc.property(instants, instants, (notBefore, notAfter) => {
+        const reader = new DerReader(encodeValidity(notBefore, notAfter), "csr-malformed");
+        reader.enter(tag.sequence);
+        for (const instant of [notBefore, notAfter]) {
+          expect(reader.time()).toBe(Math.floor(instant.getTime() / 1000) * 1000);
+        }
+        reader.leave();
+        reader.finish();
       }),
     );
   });
