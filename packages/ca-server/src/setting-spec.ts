@@ -15,6 +15,8 @@ export type CaServerSettingValues = {
   readonly enableCaServer: boolean;
   readonly externalCa: string;
   readonly useRemoteCerts: boolean;
+  readonly certProvider: string;
+  readonly compliancePolicy: string;
   readonly rootCaDirectory: string;
   readonly defaultTtlMs: number;
   readonly maxTtlMs: number;
@@ -112,6 +114,19 @@ export const caServerSettings: CaServerSettingSpec = {
     flag: "use-remote-certs",
     default: false,
     description: "only false is supported; true stops the start",
+  }),
+  certProvider: setting.text({
+    env: "PILOT_CERT_PROVIDER",
+    flag: "pilot-cert-provider",
+    default: "istiod",
+    description:
+      "only istiod is supported: the server's own certificate comes from its own CA; anything else stops the start",
+  }),
+  compliancePolicy: setting.text({
+    env: "COMPLIANCE_POLICY",
+    flag: "compliance-policy",
+    default: "",
+    description: "only empty is supported; anything else stops the start",
   }),
   rootCaDirectory: setting.text({
     env: "ROOT_CA_DIR",

@@ -103,6 +103,8 @@ describe("parseCaServerSettings", () => {
     ],
     ["another CA than its own", { EXTERNAL_CA: "ISTIOD_RA_KUBERNETES_API" }],
     ["a plugged-in CA from somewhere else", { USE_REMOTE_CERTS: "true" }],
+    ["a certificate from somewhere else", { PILOT_CERT_PROVIDER: "k8s.io/signer" }],
+    ["ciphers it does not choose", { COMPLIANCE_POLICY: "fips-140-2" }],
     ["a weak RSA key", { CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE: "1024" }],
     ["a lifetime of nothing", { MAX_WORKLOAD_CERT_TTL: "0s" }],
     ["an IP address as custom host", { ISTIOD_CUSTOM_HOST: "127.0.0.1" }],

@@ -81,6 +81,13 @@ function checkTogether(values: CaServerSettingValues): readonly string[] {
   // To sign with a key of our own where another CA was asked for would split the mesh.
   if (values.externalCa !== "") problems.push(`EXTERNAL_CA ${JSON.stringify(values.externalCa)} is not supported`);
   if (values.useRemoteCerts) problems.push("USE_REMOTE_CERTS is not supported");
+  if (!["istiod", ""].includes(values.certProvider)) {
+    problems.push(`PILOT_CERT_PROVIDER ${JSON.stringify(values.certProvider)} is not supported`);
+  }
+  // Whoever asks for it has to answer for the ciphers, and would find out from an auditor.
+  if (values.compliancePolicy !== "") {
+    problems.push(`COMPLIANCE_POLICY ${JSON.stringify(values.compliancePolicy)} is not supported`);
+  }
   if (values.defaultTtlMs > values.maxTtlMs) {
     const [usual, most] = [formatDuration(values.defaultTtlMs), formatDuration(values.maxTtlMs)];
     problems.push(`DEFAULT_WORKLOAD_CERT_TTL ${usual} exceeds MAX_WORKLOAD_CERT_TTL ${most}`);
