@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorCode, firstValue, systemClock } from "@signet/runtime";
@@ -115,6 +115,35 @@ describe("the agent", () => {
     expect(lines).toContain("SVID issued");
     expect(lines).not.toMatch(/top\.secret\.token|PRIVATE KEY|BEGIN CERTIFICATE/);
     envoy.close();
+  });
+
+  it("makes its socket anew when the directory is cleaned, and is not ready meanwhile", async () => {
+    const agent = await start();
+    const before = subscribeSds(socketPath, ["default"]);
+    await before.until((secrets) => secrets.size === 1);
+    await rm(join(directory, "uds"), { recursive: true });
+    const gone = await get(agent, "/healthz/ready");
+    expect([gone.status, gone.body]).toEqual([503, expect.stringMatching(/^sds: ENOENT/)]);
+    while ((await get(agent, "/healthz/ready")).status !== 200);
+    const after = subscribeSds(socketPath, ["default"]);
+    await after.until((secrets) => secrets.size === 1);
+    before.close();
+    after.close();
+    await agent.stop();
+    await expect(stat(socketPath)).rejects.toThrow();
+  });
+
+  it("is not ready while another's socket is in the place of its own, and leaves that one alone", async () => {
+    const agent = await start();
+    await rm(socketPath);
+    const other = await start({ SIGNET_SDS_SOCKET: join(directory, "uds", "other") });
+    await rename(join(directory, "uds", "other"), socketPath);
+    while (!(await get(agent, "/healthz/ready")).body.includes("is not our socket"));
+    const lost = "the SDS socket is gone and cannot be made anew";
+    while (!logger.lines.some(({ message }) => message === lost)) await new Promise(setImmediate);
+    await agent.stop();
+    expect((await stat(socketPath)).isSocket()).toBe(true);
+    await other.stop();
   });
 
   it("stops in order and leaves no socket behind; stopping again does nothing", async () => {

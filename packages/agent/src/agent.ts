@@ -21,10 +21,12 @@ import { createWorkloadIdentity, notAfterOf, type WorkloadIdentity } from "./ide
 import { createAgentMetrics } from "./metrics.ts";
 import { reportIdentity } from "./report-identity.ts";
 import { reportSds } from "./report-sds.ts";
+import { type KeptListener, keepListening } from "./sds/keep-listening.ts";
 import { serveSds } from "./sds/sds-server.ts";
 import { createSecretPublisher } from "./sds/secret-publisher.ts";
 import { prepareSocketDirectory } from "./sds/socket-directory.ts";
 import { type AgentSettings, sdsSocketPath, workloadKeyType } from "./settings.ts";
+import { shutDownInOrder } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
 
 /** What the agent needs from the process it runs in. */
@@ -65,26 +67,30 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
   const { state, socketPath, workload, publisher, caClient } = parts;
 
   const sds = await listenSds(parts, settings, logger);
-  const status = await serveHttp({ ...settings.statusListen, routes: statusRoutes(parts), logger }).catch(
-    async (error: unknown) => {
-      await sds.drain(0);
-      throw error;
-    },
-  );
+  const routes = statusRoutes({ ...parts, socketProblem: sds.problem });
+  const status = await serveHttp({ ...settings.statusListen, routes, logger }).catch(async (error: unknown) => {
+    await sds.drain(0);
+    throw error;
+  });
   const running = new AbortController();
-  const ended = runGroup([workload.task, publisher.task], running.signal);
+  const ended = runGroup([workload.task, publisher.task, sds.task], running.signal);
   ended.catch(() => undefined);
   state.set("serving");
   reportStart({ socketPath, statusAddress: status.address }, settings, logger);
 
+  const steps = [
+    ["stop serving", () => state.set("draining")],
+    ["drain SDS", () => sds.drain(drainGraceMs)],
+    ["stop tasks", () => running.abort()],
+    // A failure reaches the caller through `ended`.
+    ["await tasks", () => ended.catch(() => undefined)],
+    ["close the connection to the CA", () => caClient.close()],
+    ["close the status port", () => status.close()],
+  ] as const;
+
   async function shutDown(): Promise<void> {
     logEvent(logger, agentEvents.agentStopping, {});
-    state.set("draining");
-    await sds.drain(drainGraceMs);
-    running.abort();
-    await ended.catch(() => undefined);
-    caClient.close();
-    await status.close();
+    await shutDownInOrder(steps, logger);
     logEvent(logger, agentEvents.agentStopped, {});
   }
 
@@ -150,18 +156,28 @@ function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentD
   };
 }
 
-async function listenSds(parts: AgentParts, settings: AgentSettings, logger: Logger): Promise<GrpcListener> {
-  const { socketPath, processId, publisher, metrics } = parts;
+async function listenSds(parts: AgentParts, settings: AgentSettings, logger: Logger): Promise<KeptListener> {
+  const { socketPath, processId, publisher, metrics, clock } = parts;
   const socketMode = Number.parseInt(settings.sdsSocketMode, 8);
-  const shared = await prepareSocketDirectory(socketPath, socketMode);
-  if (shared !== undefined) logEvent(logger, agentEvents.socketDirectoryShared, shared);
   let streams = 0;
   const newStreamId = (): string => {
     streams += 1;
     return `${processId}-${streams}`;
   };
   const { snapshots } = publisher;
-  return serveSds({ socketPath, socketMode, snapshots, newStreamId }, reportSds(metrics, logger));
+  const events = reportSds(metrics, logger);
+  const listen = async (): Promise<GrpcListener> => {
+    const shared = await prepareSocketDirectory(socketPath, socketMode);
+    if (shared !== undefined) logEvent(logger, agentEvents.socketDirectoryShared, shared);
+    return await serveSds({ socketPath, socketMode, snapshots, newStreamId }, events);
+  };
+  return await keepListening(
+    { socketPath, listen, clock },
+    {
+      remade: ({ reason }) => logEvent(logger, agentEvents.socketRemade, { socket: socketPath, reason }),
+      unusable: ({ reason, error }) => logEvent(logger, agentEvents.socketLost, { socket: socketPath, reason, error }),
+    },
+  );
 }
 
 function secondsToExpiry(identity: WorkloadIdentity | undefined, clock: Clock): number | undefined {

@@ -16,6 +16,7 @@ export const agentEvents = {
   },
   agentStopping: { level: "info", message: "agent stopping", fields: [] },
   agentStopped: { level: "info", message: "agent stopped", fields: [] },
+  shutdownStepFailed: { level: "error", message: "shutdown step failed", fields: ["step", "error"] },
   agentFailed: { level: "error", message: "agent failed", fields: ["error"] },
   plaintextCa: { level: "warn", message: "the token is sent to the CA in plain text", fields: ["caAddress"] },
   tokenUnavailable: {
@@ -69,6 +70,12 @@ export const agentEvents = {
     level: "warn",
     message: "the directory of the SDS socket can be written by others",
     fields: ["directory", "mode"],
+  },
+  socketRemade: { level: "warn", message: "the SDS socket was gone and is made anew", fields: ["socket", "reason"] },
+  socketLost: {
+    level: "error",
+    message: "the SDS socket is gone and cannot be made anew",
+    fields: ["socket", "reason", "error"],
   },
   sdsStreamOpened: { level: "debug", message: "SDS stream opened", fields: ["streamId"] },
   sdsStreamClosed: { level: "debug", message: "SDS stream closed", fields: ["streamId", "nodeId"] },

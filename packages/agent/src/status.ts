@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import {
   type Clock,
   checkHealth,
@@ -14,7 +13,8 @@ import type { AgentMetrics } from "./metrics.ts";
 export type StatusOptions = {
   readonly identity: Source<WorkloadIdentity>;
   readonly lastFailure: () => unknown;
-  readonly socketPath: string;
+  /** Why no SDS client can connect now, or undefined. */
+  readonly socketProblem: () => Promise<string | undefined>;
   readonly state: ServingState;
   readonly metrics: AgentMetrics;
   readonly clock: Clock;
@@ -68,9 +68,6 @@ function identityCheck({ identity, lastFailure, clock }: StatusOptions): HealthC
   };
 }
 
-function socketCheck({ socketPath }: StatusOptions): HealthCheck {
-  return {
-    name: "sds",
-    check: async () => ((await stat(socketPath)).isSocket() ? undefined : `${socketPath} is no socket`),
-  };
+function socketCheck({ socketProblem }: StatusOptions): HealthCheck {
+  return { name: "sds", check: socketProblem };
 }
