@@ -165,7 +165,7 @@ async function listenSds(parts: AgentParts, settings: AgentSettings, logger: Log
     return `${processId}-${streams}`;
   };
   const { snapshots } = publisher;
-  const events = reportSds(metrics, logger);
+  const events = reportSds(metrics, { logger, clock });
   const listen = async (): Promise<GrpcListener> => {
     const shared = await prepareSocketDirectory(socketPath, socketMode);
     if (shared !== undefined) logEvent(logger, agentEvents.socketDirectoryShared, shared);

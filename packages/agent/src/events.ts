@@ -87,7 +87,7 @@ export const agentEvents = {
   sdsResponseRejected: {
     level: "warn",
     message: "SDS response rejected by the client",
-    fields: ["streamId", "nodeId", "versionInfo", "reason"],
+    fields: ["streamId", "nodeId", "versionInfo", "reason", "suppressed"],
   },
   sdsNameUnknown: {
     level: "warn",

@@ -1,4 +1,4 @@
-import type { Logger } from "@signet/runtime";
+import type { Clock, Logger } from "@signet/runtime";
 import { agentEvents, logEvent } from "./events.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { SdsEvents, StreamInfo } from "./sds/sds-server.ts";
@@ -7,10 +7,17 @@ import type { SecretStreamNotice } from "./sds/secret-stream.ts";
 /** Unknown names are logged once each, and only so many of them: a client chooses them. */
 const maxLoggedNames = 64;
 const maxNameLength = 256;
+/** So many rejections are logged a minute: a client can send thousands a second. */
+const maxRejectionsPerMinute = 60;
+const minuteMs = 60_000;
 
 /** Turns what happens on SDS streams into log lines and metrics. */
-export function reportSds(metrics: AgentMetrics, logger: Logger): SdsEvents & { openStreams(): number } {
+export function reportSds(
+  metrics: AgentMetrics,
+  { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
+): SdsEvents & { openStreams(): number } {
   const loggedNames = new Set<string>();
+  const rejections = lineBudget(clock);
   let open = 0;
   metrics.sdsStreams.set({}, open);
 
@@ -50,10 +57,37 @@ export function reportSds(metrics: AgentMetrics, logger: Logger): SdsEvents & { 
       if (notice.kind !== "rejected") return;
       metrics.sdsNacks.add({});
       const { versionInfo, reason } = notice;
-      logEvent(logger, agentEvents.sdsResponseRejected, { ...stream, versionInfo, reason });
+      const suppressed = rejections.spend();
+      if (suppressed === undefined) return;
+      logEvent(logger, agentEvents.sdsResponseRejected, { ...stream, versionInfo, reason, suppressed });
     },
     failed(error) {
       logEvent(logger, agentEvents.sdsStreamFailed, { error });
+    },
+  };
+}
+
+/** Lines that may still be written in the minute that began with the first of them. */
+function lineBudget(clock: Clock): { spend(): number | undefined } {
+  let beganAt = Number.NEGATIVE_INFINITY;
+  let spent = 0;
+  let suppressed = 0;
+  return {
+    /** How many lines were suppressed since the last one, or undefined when this one is, too. */
+    spend() {
+      const now = clock.now().getTime();
+      if (now < beganAt || now >= beganAt + minuteMs) {
+        beganAt = now;
+        spent = 0;
+      }
+      spent += 1;
+      if (spent > maxRejectionsPerMinute) {
+        suppressed += 1;
+        return undefined;
+      }
+      const before = suppressed;
+      suppressed = 0;
+      return before;
     },
   };
 }

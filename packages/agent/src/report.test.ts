@@ -86,8 +86,8 @@ describe("the report on SDS", () => {
   const stream = { streamId: "s-1", nodeId: "node" };
 
   it("counts streams, responses, ACKs and NACKs, and logs the reason of a NACK", async () => {
-    const { logger, metrics } = startReport();
-    const report = reportSds(metrics, logger);
+    const { logger, clock, metrics } = startReport();
+    const report = reportSds(metrics, { logger, clock });
     report.opened(stream);
     report.opened(stream);
     report.closed(stream);
@@ -100,12 +100,30 @@ describe("the report on SDS", () => {
       expect(text).toContain(`istio_agent_${line}\n`);
     }
     const rejected = logger.lines.find(({ level }) => level === "warn");
-    expect(rejected?.fields).toEqual({ ...stream, versionInfo: "v1", reason: "bad key" });
+    expect(rejected?.fields).toEqual({ ...stream, versionInfo: "v1", reason: "bad key", suppressed: 0 });
+  });
+
+  it("counts every NACK of a flood, logs 60 a minute, and says how many it left out", async () => {
+    const { logger, clock, metrics } = startReport();
+    const report = reportSds(metrics, { logger, clock });
+    const flood = (): void => {
+      for (let n = 0; n < 1_000; n += 1) {
+        report.noticed(stream, { kind: "rejected", versionInfo: undefined, reason: "no" });
+      }
+    };
+    flood();
+    clock.jump(60_000);
+    flood();
+    clock.jump(-3_600_000);
+    flood();
+    expect(logger.lines).toHaveLength(180);
+    expect([0, 59, 60, 120].map((n) => logger.lines[n]?.fields.suppressed)).toEqual([0, 0, 940, 940]);
+    expect(await metrics.registry.text()).toContain("istio_agent_sds_nacks 3000\n");
   });
 
   it("logs an unknown name once, and no more names than a client could fill the log with", async () => {
-    const { logger, metrics } = startReport();
-    const report = reportSds(metrics, logger);
+    const { logger, clock, metrics } = startReport();
+    const report = reportSds(metrics, { logger, clock });
     const names = Array.from({ length: 1_000 }, (_, n) => `name-${n}-${"x".repeat(1_000)}`);
     for (let round = 0; round < 2; round += 1) report.noticed(stream, { kind: "unknown-names", names });
     expect(logger.lines).toHaveLength(64);
