@@ -26,6 +26,7 @@ export function parseAgentSettings(
   const problems = [
     ...(result.kind === "invalid" ? result.problems : contradictionsIn(result.values)),
     ...headerProblems,
+    ...unsupportedIn(env),
   ];
   if (result.kind === "invalid" || problems.length > 0) return { kind: "invalid", problems };
   return { kind: "settings", settings: { ...result.values, caHeaders: headers } };
@@ -47,4 +48,20 @@ function contradictionsIn(settings: AgentSettingValues): readonly string[] {
     problems.push(`CA_ADDR: ${JSON.stringify(formatHostPort(settings.caAddress))} has the port 0, which nobody serves`);
   }
   return problems;
+}
+
+/** Istio's variables that ask for what this agent cannot do, by the values that ask for nothing. */
+const unsupported: Readonly<Record<string, readonly string[]>> = {
+  CA_PROVIDER: ["", "Citadel"],
+  CREDENTIAL_FETCHER_TYPE: ["", "JWT"],
+  FILE_MOUNTED_CERTS: ["", "0", "f", "F", "false", "False", "FALSE"],
+  OUTPUT_CERTS: [""],
+  PROV_CERT: [""],
+};
+
+/** To go on without would be to use another credential or CA than asked for, or to write no file that somebody waits for. */
+function unsupportedIn(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return Object.entries(unsupported).flatMap(([name, harmless]) =>
+    harmless.includes(env[name] ?? "") ? [] : [`${name}: ${JSON.stringify(env[name])} is not supported by this agent`],
+  );
 }
