@@ -59,6 +59,13 @@ describe("openFileState", () => {
     expect(await readdir(directory)).toEqual(["ca.json", "lock"]);
   });
 
+  it("clears away the key of a start that was killed", async () => {
+    await mkdir(directory, { mode: 0o700 });
+    await writeFile(join(directory, ".ca.json.0123456789abcdef.tmp"), "key", { mode: 0o600 });
+    await (await openFileState(directory)).release();
+    expect(await readdir(directory)).toEqual(["lock"]);
+  });
+
   it("is one process's at a time", async () => {
     const { release } = await openFileState(directory);
     expect(await codeOf(() => openFileState(directory))).toBe("locked");

@@ -1,7 +1,13 @@
 import { chmod, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { CaState, CaStateStore } from "@signet/ca";
-import { acquireFileLock, ensurePrivateDirectory, readFileCapped, writeFileAtomic } from "@signet/runtime";
+import {
+  acquireFileLock,
+  ensurePrivateDirectory,
+  readFileCapped,
+  removeTemporaries,
+  writeFileAtomic,
+} from "@signet/runtime";
 import { CaServerError } from "./errors.ts";
 
 /** A state directory that belongs to this process until `release`. */
@@ -29,6 +35,8 @@ export async function openFileState(directory: string): Promise<FileState> {
   await ensurePrivateDirectory(directory);
   const lock = await acquireFileLock(join(directory, "lock"));
   const path = join(directory, "ca.json");
+  // Of a start that was killed: a key that never came into use.
+  await removeTemporaries(path);
   return {
     store: {
       async load(): Promise<CaState | undefined> {

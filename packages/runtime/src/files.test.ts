@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ensurePrivateDirectory, isFileMissing, readFileCapped, writeFileAtomic } from "./files.ts";
+import { ensurePrivateDirectory, isFileMissing, readFileCapped, removeTemporaries, writeFileAtomic } from "./files.ts";
 
 let directory = "";
 beforeEach(async () => {
@@ -67,6 +67,16 @@ describe("ensurePrivateDirectory", () => {
     await mkdir(path("a"), { mode: 0o700 });
     await chown(path("a"), 65_534, 65_534);
     await expect(ensurePrivateDirectory(path("a"))).rejects.toMatchObject({ code: "directory-not-private" });
+  });
+});
+
+describe("removeTemporaries", () => {
+  it("removes what killed writes of this file left, and nothing else", async () => {
+    const left = ".key.0123456789abcdef.tmp";
+    const others = [".key.0123456789abcdef.tmp.old", ".key.tmp", ".keys.0123456789abcdef.tmp", "key"];
+    for (const name of [left, ...others]) await writeFile(path(name), "");
+    await removeTemporaries(path("key"));
+    expect(await readdir(directory)).toEqual([...others].sort());
   });
 });
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, errorMessage, RuntimeError } from "./errors.ts";
 
@@ -78,7 +78,8 @@ async function makePrivate(directory: FileHandle, path: string): Promise<void> {
  *
  * The mode is exactly `mode`, whatever the umask is; the directory must exist and must not be writable by people who are not
  * trusted. On failure the old file is untouched and nothing is left beside it; only if the very last step fails, which makes the
- * change survive a power cut, is the new file there already. A process killed on the way may leave a `.<name>.<random>.tmp`.
+ * change survive a power cut, is the new file there already. A process killed on the way may leave a `.<name>.<random>.tmp`
+ * (see `removeTemporaries`).
  * @throws RuntimeError `file-unwritable`
  * @example
  * ```ts
@@ -113,6 +114,22 @@ export async function writeFileAtomic(
     if (created) await unlink(temporary).catch(() => undefined);
     throw new RuntimeError("file-unwritable", `cannot write ${path}: ${errorMessage(error)}`, { cause: error });
   }
+}
+
+/**
+ * Removes what a `writeFileAtomic` of `path` left beside it when its process was killed on the way; nothing else may write
+ * the file meanwhile. What cannot be removed stays.
+ * @example
+ * ```ts
+ * import { removeTemporaries } from "@signet/runtime";
+ * await removeTemporaries("/tmp/signet-example.txt");
+ * ```
+ */
+export async function removeTemporaries(path: string): Promise<void> {
+  const prefix = `.${basename(path)}.`;
+  const names = await readdir(dirname(path)).catch(() => []);
+  const left = names.filter((name) => name.startsWith(prefix) && /^[0-9a-f]{16}\.tmp$/.test(name.slice(prefix.length)));
+  await Promise.all(left.map((name) => unlink(join(dirname(path), name)).catch(() => undefined)));
 }
 
 /** A rename survives a power cut only once its directory is on disk. */

@@ -4,7 +4,7 @@ export { withDeadline } from "./deadline.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { assertNever, errorCode, errorMessage, RuntimeError, type RuntimeErrorCode } from "./errors.ts";
 export { acquireFileLock, type FileLock } from "./file-lock.ts";
-export { ensurePrivateDirectory, isFileMissing, readFileCapped, writeFileAtomic } from "./files.ts";
+export { ensurePrivateDirectory, isFileMissing, readFileCapped, removeTemporaries, writeFileAtomic } from "./files.ts";
 export { checkHealth, type HealthCheck, type HealthProblem } from "./health.ts";
 export { formatHostPort, type HostPort, parseHostPort } from "./host-port.ts";
 export type { HttpAnswer, HttpMethodRoute, HttpRequest, HttpRoute } from "./http-route.ts";
