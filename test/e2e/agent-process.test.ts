@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -146,6 +147,21 @@ describe("signet agent", () => {
     await envoy.until((held) => serialOf(held.get("default")?.chain) !== first);
     expect((await fetch(`http://${statusAddress}/healthz/ready`)).status).toBe(200);
     envoy.close();
+  });
+
+  test("ends on SIGTERM also while a CA accepts its connection and never says a word", async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => void sockets.push(socket.on("error", () => undefined)));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const agent = spawnAgent({ CA_ADDR: `127.0.0.1:${port}` });
+    await logged(agent, "agent started");
+    while (sockets.length === 0) await sleep(10);
+    agent.child.kill("SIGTERM");
+    expect(await Promise.race([agent.exit, sleep(5_000, "still there")])).toBe(0);
+    for (const socket of sockets) socket.destroy();
+    server.close();
   });
 
   test("names every problem of its settings and exits with 2", async () => {

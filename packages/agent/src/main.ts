@@ -38,7 +38,17 @@ export async function runAgent(
   const failed = await failureOf(agent, signal);
   if (failed !== undefined) logEvent(logger, agentEvents.agentFailed, { error: failed.error });
   await agent.stop();
-  return failed === undefined ? 0 : 1;
+  const exitCode = failed === undefined ? 0 : 1;
+  exitUnlessOver(exitCode);
+  return exitCode;
+}
+
+/** How long the process may live on by itself after the agent has stopped. */
+const afterlifeMs = 500;
+
+/** Nobody can take back an attempt to connect to a CA that does not answer, and it would keep the process for minutes. */
+function exitUnlessOver(exitCode: number): void {
+  setTimeout(() => process.exit(exitCode), afterlifeMs).unref();
 }
 
 async function start(settings: AgentSettings, logger: Logger): Promise<RunningAgent | undefined> {
