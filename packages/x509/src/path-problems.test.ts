@@ -140,6 +140,12 @@ describe("signatures (RFC 5280 section 6.1.3 (a) (1))", () => {
     expect(verifyAuthorities([forged], [root])).toEqual(rejection("signature-invalid"));
   });
 
+  it.each(["RSA-2048", "P-256"] as const)("refuses a %s signature under an Ed25519 issuer", async (type) => {
+    const issuer = await testAuthority({ name: "ed25519", key: await testKey("Ed25519") });
+    const forged = await testAuthority({ name: "leaf", issuer, signer: await testKey(type), extensions: [leafUsage] });
+    expect(verifyAuthorities([forged], [issuer])).toEqual(rejection("signature-invalid"));
+  });
+
   it("refuses names that differ, if only in their encoding", async () => {
     const other = await testAuthority({ name: "cluster.local", key: root.key });
     const utf8 = Uint8Array.fromHex(other.certificate.subject.toHex().replace("130d", "0c0d"));

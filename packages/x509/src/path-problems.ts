@@ -35,6 +35,9 @@ export interface PathRequirements {
   readonly extendedKeyUsage?: "serverAuth" | "clientAuth";
 }
 
+/** Most of a subject that a detail quotes: whoever presents a chain decides how long its names are. */
+const maxSubjectCharacters = 200;
+
 /** RSA keys below this size, in bits, prove nothing. */
 const leastRsaBits = 2048;
 
@@ -136,7 +139,8 @@ export function problem(code: ChainErrorCode, certificate: Certificate, what: st
 }
 
 function describe(certificate: Certificate): string {
-  return `certificate ${serialNumberHex(certificate)} (${describeName(certificate.subject) || "no subject"})`;
+  const subject = describeName(certificate.subject).slice(0, maxSubjectCharacters) || "no subject";
+  return `certificate ${serialNumberHex(certificate)} (${subject})`;
 }
 
 function isSelfIssued(certificate: Certificate): boolean {

@@ -35,6 +35,15 @@ describe("parseTrustBundle", () => {
   });
 });
 
+it("a bundle of a great many broken blocks does not make a great message", () => {
+  expect.assertions(1);
+  try {
+    parseTrustBundle(broken.repeat(5000));
+  } catch (error) {
+    expect(String(error).length).toBeLessThan(600);
+  }
+});
+
 describe("trustBundlesEqual", () => {
   const equal = (a: string, b: string): boolean => trustBundlesEqual(parseTrustBundle(a), parseTrustBundle(b));
 

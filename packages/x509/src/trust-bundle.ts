@@ -11,6 +11,8 @@ export interface TrustBundle {
   readonly skipped: readonly string[];
 }
 
+const maxReasonsQuoted = 3;
+
 /**
  * Returns the trust bundle in a PEM text, which it keeps verbatim.
  *
@@ -44,7 +46,8 @@ export function parseTrustBundle(pem: string): TrustBundle {
     }
   }
   if (authorities.length === 0) {
-    throw new X509Error("trust-bundle-empty", `trust bundle holds no usable certificate: ${skipped.join("; ")}`);
+    const reasons = skipped.slice(0, maxReasonsQuoted).join("; ");
+    throw new X509Error("trust-bundle-empty", `none of ${skipped.length} blocks is a usable certificate: ${reasons}`);
   }
   return { authorities, pem, skipped };
 }

@@ -141,6 +141,20 @@ describe("limits", () => {
     );
   });
 
+  it("goes through a CA only once, however many certificates it has", async () => {
+    const key = await testKey();
+    const again = await Promise.all(Array.from({ length: 7 }, () => testAuthority({ name: "again", key })));
+    const leaf = await leafOf(again[0] ?? root);
+    expect(verifyAuthorities([leaf, ...again], [root])).toEqual(rejection("chain-untrusted"));
+  });
+
+  it("finds the root that the key identifier names among more roots of one name than it would try", async () => {
+    const strangers = await Promise.all(Array.from({ length: maxSignaturesVerified + 1 }, () => testRoot()));
+    const { chain } = await testLeaf(root);
+    const roots = [...strangers, root].map(({ certificate }) => certificate);
+    expect(verifyChain({ chain, roots, at })).toMatchObject({ kind: "verified", path: { length: 2 } });
+  });
+
   it("gives up after a number of signatures, however many paths there might be", async () => {
     // Seven CAs of one name, each of which every other may have signed, as far as names and key identifiers tell.
     const keys = await Promise.all(Array.from({ length: 7 }, () => testKey()));
@@ -154,6 +168,13 @@ describe("limits", () => {
     expect(verifyAuthorities([leaf, ...same], roots)).toEqual(rejection("chain-too-complex"));
     expect(verifyAuthorities([leaf, ...same], same.slice(0, 1)).kind).toBe("verified");
   });
+});
+
+it("the detail quotes no more of a subject than people read", async () => {
+  const leaf = await testAuthority({ name: "n".repeat(60_000), issuer: root, notAfter: new Date("2026-01-01") });
+  const result = verifyAuthorities([leaf], [root]);
+  expect(result).toMatchObject({ code: "certificate-expired" });
+  expect(result.kind === "rejected" ? result.detail.length : 0).toBeLessThan(300);
 });
 
 it("the detail says which certificate, and holds none", async () => {
