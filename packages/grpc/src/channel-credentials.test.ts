@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
 import { IstioCertificateService } from "@signet/protos/istio/security/v1alpha1/ca";
 import { constantSource } from "@signet/runtime";
 import { afterEach, describe, expect, test } from "vitest";
@@ -47,6 +49,22 @@ function channelTo(options: ConnectOptions): Channel {
 async function callOn(channel: Channel): Promise<readonly string[]> {
   return (await channel.unary(createCertificate, {}, unhurried)).certChain;
 }
+
+test("a channel that is closed leaves no connection to a server that accepts and says nothing", async () => {
+  const silent = createServer();
+  closers.add(() => silent.close());
+  silent.listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const address = silent.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const channel = channelTo({ address: `127.0.0.1:${port}`, tls: { rootCertificatesPem: root } });
+  const failed = expect(callOn(channel)).rejects.toMatchObject({ name: "StatusError" });
+  const [socket]: Socket[] = await once(silent, "connection");
+  channel.close();
+  await failed;
+  socket?.resume();
+  if (socket?.closed === false) await once(socket, "close");
+});
 
 describe("verifying the server", () => {
   const ours = { rootCertificatesPem: root };

@@ -43,11 +43,23 @@ class TlsChannelCredentials extends ChannelCredentials {
   }
 
   override _createSecureConnector(...[, , callCredentials]: Parameters<CreateConnector>): ReturnType<CreateConnector> {
+    const handshakes = new Set<Socket>();
     return {
-      connect: async (socket) => ({ socket: await secure(socket, this.#context, this.#serverName), secure: true }),
+      connect: async (socket) => {
+        handshakes.add(socket);
+        try {
+          return { socket: await secure(socket, this.#context, this.#serverName), secure: true };
+        } finally {
+          handshakes.delete(socket);
+        }
+      },
       waitForReady: () => Promise.resolve(),
       getCallCredentials: () => callCredentials ?? CallCredentials.createEmpty(),
-      destroy() {},
+      // grpc-js drops a connector without a look at what it has under way; a server that accepts and says nothing would
+      // keep the socket, and with it this process, for ever.
+      destroy() {
+        for (const socket of handshakes) socket.destroy();
+      },
     };
   }
 }
@@ -70,6 +82,9 @@ function clientContext(tls: ClientTls): SecureContext {
   }
 }
 
+/** As long as the server's side gives a client. */
+const handshakeTimeoutMs = 10_000;
+
 function secure(socket: Socket, secureContext: SecureContext, serverName: string): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const tlsSocket = connect({
@@ -79,7 +94,12 @@ function secure(socket: Socket, secureContext: SecureContext, serverName: string
       checkServerIdentity: (_host, certificate) => checkServerIdentity(serverName, certificate),
       ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
     });
+    const tooLate = setTimeout(() => {
+      tlsSocket.destroy(new Error(`the TLS handshake took longer than ${handshakeTimeoutMs} ms`));
+    }, handshakeTimeoutMs);
+    tlsSocket.once("close", () => clearTimeout(tooLate));
     tlsSocket.once("secureConnect", () => {
+      clearTimeout(tooLate);
       if (tlsSocket.alpnProtocol === "h2") resolve(tlsSocket);
       else tlsSocket.destroy(new Error("the server does not speak HTTP/2"));
     });

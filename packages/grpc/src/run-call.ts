@@ -7,6 +7,7 @@ import { failureOf, sentStatus, type WireStatus, wireStatus } from "./call-outco
 import { createInbox, type Inbox } from "./inbox.ts";
 import { readableMetadata } from "./metadata.ts";
 import type { Peers } from "./peer.ts";
+import type { RequestLimits } from "./request-limits.ts";
 import { Status, StatusError } from "./status.ts";
 
 /** What an RPC came to; reported once for each. */
@@ -25,6 +26,7 @@ export type CallErrorEvent = { readonly service: string; readonly method: string
 /** What the calls of one listener share. */
 export interface CallHost {
   readonly peers: Peers;
+  readonly requestLimits: RequestLimits;
   /** Every call that has begun and is not over. */
   readonly running: Set<RunningCall>;
   readonly onCall: (event: CallEvent) => void;
@@ -74,17 +76,27 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
     },
   };
   const deadline = abortAtDeadline(call);
+  const watch = host.requestLimits.watch(call.stream, running.cut);
   const close = (): void => {
     host.running.delete(running);
     clearTimeout(deadline);
+    watch.close();
     closeCall(call);
   };
   host.running.add(running);
+  if (method.kind === "unary") watch.startTimer();
+  let received = false;
   wire.start({
     onReceiveMetadata: (metadata) => begin(call, metadata),
-    onReceiveMessage: (bytes: Uint8Array) => receive(call, bytes),
+    onReceiveMessage(bytes: Uint8Array) {
+      // The one request of a unary call is held on to until the client has said that it is the only one.
+      if (method.kind === "stream") watch.taken();
+      received = true;
+      receive(call, bytes);
+    },
     onReceiveHalfClose() {
-      if (method.kind === "unary") call.requests.end();
+      watch.close();
+      if (method.kind === "unary" && received) call.requests.end();
       else setImmediate(endRequests, call);
     },
     onCancel: close,

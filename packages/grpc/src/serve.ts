@@ -11,6 +11,7 @@ import { GrpcError } from "./errors.ts";
 import type { HealthState } from "./health.ts";
 import { type BoundAddress, type ListenAddress, type Listening, listen } from "./listen.ts";
 import { createPeers } from "./peer.ts";
+import { createRequestLimits } from "./request-limits.ts";
 import { type CallErrorEvent, type CallEvent, type CallHost, runCall } from "./run-call.ts";
 import type { ServerCredentials } from "./server-credentials.ts";
 import { Status, StatusError } from "./status.ts";
@@ -26,6 +27,12 @@ export interface ServeOptions {
   readonly reflection?: boolean;
   /** Largest request; default 4 MiB. A larger one answers RESOURCE_EXHAUSTED before it is read. */
   readonly maxReceiveBytes?: number;
+  /** How long the request of a unary call may take to arrive; default 15000. A later one answers DEADLINE_EXCEEDED. */
+  readonly requestTimeoutMs?: number;
+  /**
+   * What all unfinished requests together may hold; default 64 MiB. Beyond it, requests over 16 KiB answer RESOURCE_EXHAUSTED.
+   */
+  readonly maxUnfinishedBytes?: number;
   /** Calls at a time on one connection; default 100000. */
   readonly maxConcurrentStreams?: number;
   /** Connections at a time, further ones are closed at once; default without limit. */
@@ -76,6 +83,10 @@ export interface GrpcListener {
 export async function serve(options: ServeOptions): Promise<GrpcListener> {
   const host: CallHost = {
     peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
+    requestLimits: createRequestLimits({
+      timeoutMs: options.requestTimeoutMs ?? 15_000,
+      totalBytes: options.maxUnfinishedBytes ?? 64 * 1024 * 1024,
+    }),
     running: new Set(),
     ...guardedEvents(options),
   };
