@@ -50,7 +50,6 @@ export const logEvents = {
   "token issuer keys unavailable": { level: "warn" as const, fields: ["issuer", "error"] as const },
   "no token issuer configured": { level: "warn" as const, fields: [] as const },
   "ca key readable by others": { level: "warn" as const, fields: ["path"] as const },
-  "trust bundle certificate skipped": { level: "warn" as const, fields: ["reason"] as const },
 };
 
 type LogEvents = typeof logEvents;

@@ -39,9 +39,6 @@ export async function openSigningCa(
           release: async () => {},
         };
   if (plugged?.keyExposed) logEvent(logger, "ca key readable by others", { path: plugged.keyPath });
-  for (const reason of opened.signingCa.trustBundle.current()?.skipped ?? []) {
-    logEvent(logger, "trust bundle certificate skipped", { reason });
-  }
   return opened;
 }
 

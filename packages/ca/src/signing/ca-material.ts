@@ -51,6 +51,9 @@ export function openCaMaterial(files: CaFiles, at: Date): CaMaterial {
   // It goes out word for word, with every certificate and to every workload.
   if (/-----BEGIN [^\n]*PRIVATE KEY/.test(files.rootPem)) throw invalid("root-cert.pem holds a private key");
   const trustBundle = read("root-cert.pem", () => parseTrustBundle(files.rootPem));
+  // Envoy refuses a whole bundle for one certificate that it cannot read, and with it all traffic.
+  const [unreadable] = trustBundle.skipped;
+  if (unreadable !== undefined) throw invalid(`root-cert.pem holds a certificate that cannot be read: ${unreadable}`);
   checkSigningCertificate(certificate, key, at);
   const probe = read("ca-cert.pem", () => signProbe({ certificate, key }, at));
   const path = verifyPaths([probe, ...chain], trustBundle, at);

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { FakeClock } from "@signet/runtime/testing";
 import { parseSpiffeId } from "@signet/spiffe";
-import { certificatePem, type KeyPair, privateKeyPem } from "@signet/x509";
+import { certificatePem, encodePem, type KeyPair, privateKeyPem } from "@signet/x509";
 import { type TestCa, testIntermediate, testKey, testLeaf, testRoot } from "@signet/x509/testing";
 import * as vitest from "vitest";
 import { describe, expect, it } from "vitest";
@@ -109,6 +109,11 @@ describe("createPluggedInCa", () => {
       name: "whose roots would give its key away",
       files: async (ca) => ({ rootPem: ca.trustBundle.pem + pemOf(ca.key) }),
       message: /^root-cert\.pem holds a private key$/,
+    },
+    {
+      name: "whose roots Envoy could not all read",
+      files: async (ca) => ({ rootPem: `${ca.trustBundle.pem}${encodePem("CERTIFICATE", Uint8Array.of(0x30, 0x00))}` }),
+      message: /^root-cert\.pem holds a certificate that cannot be read/,
     },
     {
       name: "under another root of the same name",
