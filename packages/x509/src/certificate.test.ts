@@ -63,6 +63,9 @@ function odd(parts: Parts = {}): Uint8Array {
 const withExtension = (dotted: string, value: DerValue | string, critical?: string): Uint8Array =>
   odd({ extensions: [extension(dotted, value, critical)] });
 
+const manyExtensions = (count: number): DerValue[] =>
+  Array.from({ length: count }, (_, index) => extension(`1.2.3.${index}`, "0500"));
+
 describe("parseCertificate", () => {
   it("reads a leaf", async () => {
     const root = await testRoot();
@@ -134,6 +137,10 @@ describe("parseCertificate", () => {
     expect(parseCertificate(withExtension("2.5.29.30", "3000")).hasNameConstraints).toBe(true);
   });
 
+  it("takes 64 extensions", () => {
+    expect(parseCertificate(odd({ extensions: manyExtensions(64) })).isCa).toBe(false);
+  });
+
   it("reads names of every form", () => {
     const names = sequence(
       derNode(0x86, [ascii("spiffe://a/b")]),
@@ -173,6 +180,7 @@ describe("parseCertificate refuses (RFC 5280 sections 4.1 and 4.2)", () => {
     ],
     ["a name that is not one", () => odd({ issuer: sequence(sequence()) })],
     ["an empty list of extensions", () => odd({ extensions: [] })],
+    ["65 extensions", () => odd({ extensions: manyExtensions(65) })],
     ["an extension twice", () => odd({ extensions: Array<DerValue>(2).fill(extension("1.2.3.4", "0500")) })],
     ["a known extension twice", () => odd({ extensions: Array<DerValue>(2).fill(extension("2.5.29.19", "3000")) })],
     ["a signature of odd bits", () => odd({ signature: derNode(3, [Uint8Array.of(0x80)], 7) })],

@@ -15,6 +15,7 @@ describe("parseUtcTime and parseGeneralizedTime (RFC 5280 section 4.1.2.5)", () 
   it.each([
     ["260228235959Z", "2026-02-28T23:59:59.000Z"],
     ["240229000000Z", "2024-02-29T00:00:00.000Z"],
+    ["20000229000000Z", "2000-02-29T00:00:00.000Z"],
     ["500101000000Z", "1950-01-01T00:00:00.000Z"],
     ["491231235959Z", "2049-12-31T23:59:59.000Z"],
     ["20500101000000Z", "2050-01-01T00:00:00.000Z"],
@@ -31,6 +32,7 @@ describe("parseUtcTime and parseGeneralizedTime (RFC 5280 section 4.1.2.5)", () 
     ["a lower-case zone", "260228235959z"],
     ["fractions", "20260228235959.5Z"],
     ["a day that is not there", "260229000000Z"],
+    ["29 February of a year that is no leap year", "21000229000000Z"],
     ["day zero", "260200000000Z"],
     ["month 13", "261301000000Z"],
     ["month zero", "260001000000Z"],
