@@ -29,7 +29,7 @@ export function createLocalSigningCa(
   const issuer = { certificate, key };
   const limitMs = material.notAfterLimit.getTime();
   const drawBytes = createRandomPool(randomBytes);
-  // On the event loop a P-256 or Ed25519 signature costs less than handing it over; RSA would block everyone else.
+  // On the event loop a P-256, Ed25519 or RSA-2048 signature costs less than handing it over; slower ones would block everyone.
   const onThreadPool = needsThreadPool(key);
 
   async function sign({ template }: SigningRequest, signal: AbortSignal): Promise<CertificateChain> {
