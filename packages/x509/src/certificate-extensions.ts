@@ -5,19 +5,23 @@ import { type ExtensionHead, extensionId, readExtensions } from "./extension.ts"
 import { type KeyUsage, keyUsagesOf } from "./key-usage.ts";
 import { readSubjectAltNames, type SubjectAltName } from "./subject-alt-name.ts";
 
-/** What the extensions of a certificate say; `Certificate` describes the fields. */
+/** What the extensions of a certificate say. */
 export interface CertificateExtensions {
+  /** The cA flag of the basic constraints. */
   readonly isCa: boolean;
   readonly pathLength: number | undefined;
   readonly hasBasicConstraints: boolean;
+  /** Whether there is a name constraints extension, critical or not; nothing here enforces it. */
   readonly hasNameConstraints: boolean;
   readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
   readonly keyUsageCritical: boolean;
+  /** Object identifiers in dotted form. */
   readonly extendedKeyUsage: readonly string[] | undefined;
   readonly subjectKeyIdentifier: Uint8Array | undefined;
   readonly authorityKeyIdentifier: Uint8Array | undefined;
   readonly subjectAltNames: readonly SubjectAltName[];
   readonly subjectAltNameCritical: boolean;
+  /** Object identifiers, in dotted form, of critical extensions that are not evaluated; name constraints are among them. */
   readonly unknownCriticalExtensions: readonly string[];
 }
 

@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { bytesEqual } from "./bytes.ts";
 import { type CertificateBody, readCertificateBody } from "./certificate-body.ts";
+import type { CertificateExtensions } from "./certificate-extensions.ts";
 import { DerReader } from "./der/der-reader.ts";
 import { tag } from "./der/tag.ts";
 import { X509Error } from "./errors.ts";
@@ -14,7 +15,7 @@ import type { SubjectAltName } from "./subject-alt-name.ts";
 export const maxCertificateBytes = 65536;
 
 /** A parsed X.509 certificate (RFC 5280 section 4.1). Parsing checks form only; `verifyChain` checks trust. */
-export interface Certificate {
+export interface Certificate extends CertificateExtensions {
   readonly der: Uint8Array;
   /** The TBSCertificate, which the signature covers. */
   readonly tbs: Uint8Array;
@@ -32,22 +33,6 @@ export interface Certificate {
   /** "weak" stands for MD5 and SHA-1, "unknown" for whatever else is not verified. */
   readonly signatureAlgorithm: SignatureAlgorithm | "weak" | "unknown";
   readonly signature: Uint8Array;
-  /** The cA flag of the basic constraints. */
-  readonly isCa: boolean;
-  readonly pathLength: number | undefined;
-  readonly hasBasicConstraints: boolean;
-  /** Whether there is a name constraints extension, critical or not; nothing here enforces it. */
-  readonly hasNameConstraints: boolean;
-  readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
-  readonly keyUsageCritical: boolean;
-  /** Object identifiers in dotted form. */
-  readonly extendedKeyUsage: readonly string[] | undefined;
-  readonly subjectKeyIdentifier: Uint8Array | undefined;
-  readonly authorityKeyIdentifier: Uint8Array | undefined;
-  readonly subjectAltNames: readonly SubjectAltName[];
-  readonly subjectAltNameCritical: boolean;
-  /** Object identifiers, in dotted form, of critical extensions that are not evaluated; name constraints are among them. */
-  readonly unknownCriticalExtensions: readonly string[];
 }
 
 /** Leaf first, then the intermediates that lead to a root; the root itself is not included. */
