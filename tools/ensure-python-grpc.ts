@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { access, mkdir, readFile, rename, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { cacheDirectory } from "@signet/cli";
 
 const run = promisify(execFile);
 const requirements = join(import.meta.dirname, "../test/e2e/python/requirements.txt");
@@ -28,7 +28,7 @@ export async function ensurePythonGrpc(): Promise<PythonGrpc> {
   const digest = createHash("sha256")
     .update(await readFile(requirements))
     .digest("hex");
-  const home = join(cacheDirectory(), `python-grpc-${tag}-${digest.slice(0, 12)}`);
+  const home = join(cacheDirectory(process.env), `python-grpc-${tag}-${digest.slice(0, 12)}`);
   const python = join(home, "bin", "python");
   if (await exists(python)) return { kind: "ready", python };
   try {
@@ -43,7 +43,7 @@ export async function ensurePythonGrpc(): Promise<PythonGrpc> {
 async function install(home: string): Promise<void> {
   const making = `${home}.${process.pid}`;
   try {
-    await mkdir(cacheDirectory(), { recursive: true });
+    await mkdir(cacheDirectory(process.env), { recursive: true });
     await run("python3", ["-m", "venv", making]);
     const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
     await run(join(making, "bin", "python"), [...pip, "--require-hashes", "--only-binary=:all:", "-r", requirements]);
@@ -53,11 +53,6 @@ async function install(home: string): Promise<void> {
   } finally {
     await rm(making, { recursive: true, force: true });
   }
-}
-
-function cacheDirectory(): string {
-  const { SIGNET_CACHE, XDG_CACHE_HOME } = process.env;
-  return SIGNET_CACHE || join(XDG_CACHE_HOME || join(homedir(), ".cache"), "signet");
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -111,7 +111,15 @@ function pathCandidates(searchPath: string | undefined): readonly string[] {
     .map((folder) => join(folder, "envoy"));
 }
 
-function cacheDirectory(env: Readonly<Record<string, string | undefined>>): string {
+/**
+ * Where downloads are kept that clones share: `SIGNET_CACHE`, by default `signet` under `XDG_CACHE_HOME` or `~/.cache`.
+ * @example
+ * ```ts
+ * import { cacheDirectory } from "@signet/cli";
+ * cacheDirectory(process.env);
+ * ```
+ */
+export function cacheDirectory(env: Readonly<Record<string, string | undefined>>): string {
   return resolve(env.SIGNET_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "signet"));
 }
 
