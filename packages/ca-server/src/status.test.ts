@@ -14,6 +14,10 @@ describe("caStatusError", () => {
     ["ca-not-ready", Status.UNAVAILABLE, "CA_NOT_READY"],
     ["ca-expired", Status.INTERNAL, "CERT_GEN_ERROR"],
     ["signing-failed", Status.INTERNAL, "CERT_GEN_ERROR"],
+    ["signer-unavailable", Status.UNAVAILABLE, "CA_NOT_READY"],
+    ["signer-refused", Status.INTERNAL, "CERT_GEN_ERROR"],
+    ["lifetime-unsupported", Status.INVALID_ARGUMENT, "TTL_ERROR"],
+    ["overloaded", Status.RESOURCE_EXHAUSTED, "CA_NOT_READY"],
     ["issued-svid-mismatch", Status.INTERNAL, "CERT_GEN_ERROR"],
     ["serving-name-malformed", Status.INTERNAL, "CERT_GEN_ERROR"],
     ["ca-material-invalid", Status.INTERNAL, "CA_NOT_READY"],
@@ -22,12 +26,20 @@ describe("caStatusError", () => {
     expect(error.code).toBe(status);
     expect(statusOf[code].type).toBe(type);
     expect(error.message).toMatch(/^CSR signing error \(.+\)$/);
-    if (code !== "ttl-too-long") expect(error.message).not.toContain("secret");
+    const forCallers = code === "ttl-too-long" || code === "lifetime-unsupported";
+    if (!forCallers) expect(error.message).not.toContain("secret");
   });
 
   it("names the requested and the longest lifetime, as istiod does", () => {
     const cause = new CaError("ttl-too-long", "requested lifetime 2161h0m0s exceeds 2160h0m0s");
     expect(caStatusError(cause).message).toBe("CSR signing error (requested lifetime 2161h0m0s exceeds 2160h0m0s)");
+  });
+
+  it("names the shortest lifetime that the backend can sign", () => {
+    const cause = new CaError("lifetime-unsupported", "requested lifetime 5m0s is below the minimum of 10m0s");
+    expect(caStatusError(cause).message).toBe(
+      "CSR signing error (requested lifetime 5m0s is below the minimum of 10m0s)",
+    );
   });
 });
 

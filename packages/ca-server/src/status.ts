@@ -46,6 +46,22 @@ export const statusOf: Readonly<Record<CaErrorCode, PublicFailure>> = {
     detail: "the certificate cannot be made",
   },
   "signing-failed": { status: Status.INTERNAL, type: "CERT_GEN_ERROR", detail: "the certificate cannot be signed" },
+  "signer-unavailable": {
+    status: Status.UNAVAILABLE,
+    type: "CA_NOT_READY",
+    detail: "what signs certificates is not available now",
+  },
+  "signer-refused": { status: Status.INTERNAL, type: "CERT_GEN_ERROR", detail: "the certificate cannot be signed" },
+  "lifetime-unsupported": {
+    status: Status.INVALID_ARGUMENT,
+    type: "TTL_ERROR",
+    detail: "the requested lifetime is below the minimum",
+  },
+  overloaded: {
+    status: Status.RESOURCE_EXHAUSTED,
+    type: "CA_NOT_READY",
+    detail: "the CA has no room for one more call now",
+  },
   "issued-svid-mismatch": {
     status: Status.INTERNAL,
     type: "CERT_GEN_ERROR",
@@ -62,7 +78,8 @@ export const statusOf: Readonly<Record<CaErrorCode, PublicFailure>> = {
 export function caStatusError(error: CaError): StatusError {
   const failure = statusOf[error.code];
   // istiod names both durations, and they are the client's own number and this CA's public limit.
-  const detail = error.code === "ttl-too-long" ? error.message : failure.detail;
+  const tellsLimit = error.code === "ttl-too-long" || error.code === "lifetime-unsupported";
+  const detail = tellsLimit ? error.message : failure.detail;
   return new StatusError(failure.status, `CSR signing error (${detail})`, { cause: error });
 }
 

@@ -6,6 +6,10 @@ export interface PresentedCredentials {
   readonly bearerToken?: string;
   /** DER, leaf first; present only when TLS verified it against the current trust bundle. */
   readonly clientCertificateChain?: readonly Uint8Array[];
+  /** Why TLS did not accept the certificate that the peer presented, such as "CERT_HAS_EXPIRED"; it counts as none. */
+  readonly clientCertificateProblem?: string;
+  /** The values of `x-forwarded-client-cert`, joined with "," in the order of arrival. Unverified. */
+  readonly forwardedClientCert?: string;
   /** The `clusterid` header, when there is exactly one. */
   readonly clusterId?: string;
   /** host:port, or "unix". */
@@ -30,11 +34,23 @@ export type AuthenticationReason =
   | "keys-unavailable"
   | "subject-missing"
   | "subject-not-service-account"
+  /** No API server is known by the cluster that the peer named. */
+  | "cluster-unknown"
+  /** The API server does not vouch for the token. */
+  | "token-refused"
+  /** The token names no pod, and one is needed. */
+  | "pod-claims-missing"
+  | "api-server-unavailable"
   | "certificate-malformed"
   | "certificate-untrusted"
   | "spiffe-id-invalid"
   | "trust-domain-foreign"
   | "trust-bundle-unavailable"
+  /** The peer is not one whose forwarded header counts. */
+  | "peer-untrusted"
+  | "header-malformed"
+  /** No room for one more question now. */
+  | "overloaded"
   | "authenticator-failed";
 
 /** What one authenticator says of the presented credentials. */

@@ -10,6 +10,10 @@
  * - `ttl-too-long`: the requested lifetime exceeds the maximum
  * - `serving-name-malformed`: a name for a serving certificate is neither DNS name nor IP address, or there is none
  * - `signing-failed`: the signing CA threw
+ * - `signer-unavailable`: the backend that signs cannot be reached, is sealed or has no room; the caller should come back
+ * - `signer-refused`: the backend that signs refused, for lack of a permission or by its own rules
+ * - `lifetime-unsupported`: the backend cannot sign for so short a time; the message names its minimum and is for callers
+ * - `overloaded`: more calls wait for a signature than may; the caller should come back later
  * - `issued-svid-mismatch`: what the signing CA returned is not what the template said
  * - `ca-material-invalid`: certificate, key, chain and roots of a CA do not fit together
  */
@@ -24,6 +28,10 @@ export type CaErrorCode =
   | "ttl-too-long"
   | "serving-name-malformed"
   | "signing-failed"
+  | "signer-unavailable"
+  | "signer-refused"
+  | "lifetime-unsupported"
+  | "overloaded"
   | "issued-svid-mismatch"
   | "ca-material-invalid";
 

@@ -17,6 +17,15 @@ export { checkCsr } from "./check-csr.ts";
 export { checkIssuedSvid, type IssuedSvidCheck } from "./check-issued-svid.ts";
 export { decideLifetime, type Lifetime, type LifetimeLimits, type LifetimeRequest } from "./decide-lifetime.ts";
 export { CaError, type CaErrorCode } from "./errors.ts";
+export {
+  authorizeImpersonation,
+  type ImpersonationOutcome,
+  type ImpersonationPolicy,
+  type ImpersonationReason,
+  type ImpersonationRequest,
+  type IndexedPod,
+  type PodIndex,
+} from "./impersonation.ts";
 export type { IssuanceEvents, IssuedEvent, RefusedEvent } from "./issuance-events.ts";
 export {
   issueServingCertificate,
@@ -30,4 +39,4 @@ export { type Canary, createCanary, signCanary } from "./signing/canary.ts";
 export type { LocalSigningDependencies } from "./signing/local-signing-ca.ts";
 export { createPluggedInCa, type PluggedInCaFiles } from "./signing/plugged-in-ca.ts";
 export { loadSelfSignedCa, type SelfSignedCaOptions } from "./signing/self-signed-ca.ts";
-export type { SigningCa, SigningRequest } from "./signing-ca.ts";
+export type { SigningCa, SigningCaHealth, SigningRequest } from "./signing-ca.ts";

@@ -8,6 +8,14 @@ export type SigningRequest = {
   readonly csr?: Csr;
 };
 
+/** What a signing CA is at, for health, logs and metrics. */
+export type SigningCaHealth = {
+  /** "degraded" signs, but not as it should (an old set of files, the standby); "failing" does not sign. */
+  readonly state: "good" | "degraded" | "failing";
+  /** One of a fixed set of phrases, without a name, path or secret: anyone may read it at `/ready`. */
+  readonly reason?: string;
+};
+
 /** What holds or reaches a signing key. `signingCaSuite` of `@signet/ca/testing` says how every one of them behaves. */
 export interface SigningCa {
   /** For logs and metrics: one of a fixed set, such as "self-signed". */
@@ -38,4 +46,10 @@ export interface SigningCa {
 
   /** The X.509 authorities of the trust domain; `pem` is the text as distributed. */
   readonly trustBundle: Source<TrustBundle>;
+
+  /** How the CA does; absent where there is never anything to tell. */
+  readonly health?: Source<SigningCaHealth>;
+
+  /** The certificate revocation lists of the CA, PEM as distributed; absent where it publishes none. */
+  readonly revocationLists?: Source<string>;
 }
