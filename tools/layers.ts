@@ -27,7 +27,12 @@ export const layers: Readonly<Record<string, LayerRule>> = {
   },
   jwt: { layer: 1, packages: ["runtime"], libraries: ["jose"] },
   grpc: { layer: 1, packages: ["runtime", "protos"], libraries: ["@grpc/grpc-js", "@bufbuild/protobuf"] },
-  kubernetes: { layer: 1, packages: ["runtime"], libraries: ["@kubernetes/client-node"] },
+  kubernetes: {
+    layer: 1,
+    packages: ["runtime"],
+    libraries: ["@kubernetes/client-node"],
+    librariesOnlyIn: "src/client-node.ts",
+  },
 
   ca: { layer: 2, packages: ["spiffe", "x509", "runtime"], libraries: [] },
   "request-auth": { layer: 2, packages: ["documents", "jwt", "runtime"], libraries: [] },
