@@ -11,6 +11,11 @@ export interface Peer {
    * Certificates after the leaf that the path did not need were not verified.
    */
   readonly certificateChain?: readonly Uint8Array[];
+  /**
+   * Why TLS did not accept the certificate that the client presented: OpenSSL's name for it, such as `CERT_HAS_EXPIRED` or
+   * `UNABLE_TO_VERIFY_LEAF_SIGNATURE`. Absent when none was presented and when it was accepted.
+   */
+  readonly certificateProblem?: string;
 }
 
 /** What a handler knows about its call besides the request. */

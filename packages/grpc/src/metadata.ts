@@ -1,8 +1,12 @@
 import { Metadata } from "@grpc/grpc-js";
+import type { RawHeaders } from "./raw-headers.ts";
 
 /** Request headers or trailers, by lower-case name. */
 export interface ReadonlyMetadata {
-  /** Every value of `name`, in order; none if it is absent. Values of names ending in `-bin` are base64. */
+  /**
+   * Every value of `name`, in order of arrival; none if it is absent. A header that came twice has two values, one with a
+   * comma has one. Values of names ending in `-bin` are base64, and there a comma does separate values.
+   */
   get(name: string): readonly string[];
 }
 
@@ -23,6 +27,36 @@ export function metadataFrom(init: MetadataInit): ReadonlyMetadata {
     values.set(name.toLowerCase(), typeof value === "string" ? [value] : [...value]);
   }
   return { get: (name) => values.get(name.toLowerCase()) ?? [] };
+}
+
+/** Headers of the transport itself, which are no business of a handler; those beginning with ":" are not either. */
+const transportHeaders: ReadonlySet<string> = new Set([
+  "accept-encoding",
+  "content-type",
+  "grpc-accept-encoding",
+  "grpc-encoding",
+  "grpc-timeout",
+  "te",
+]);
+
+/** The headers of a request as metadata; read at each `get`, since most calls ask for two or three names. */
+export function requestMetadata(headers: RawHeaders): ReadonlyMetadata {
+  return {
+    get(name) {
+      const wanted = name.toLowerCase();
+      if (wanted.startsWith(":") || transportHeaders.has(wanted)) return [];
+      const values: string[] = [];
+      for (let index = 0; index + 1 < headers.length; index += 2) {
+        if (headers[index] === wanted) values.push(headers[index + 1] ?? "");
+      }
+      return wanted.endsWith("-bin") ? values.flatMap(binaryValues) : values;
+    },
+  };
+}
+
+/** The values of one `-bin` header: several may share it, padding may be missing, and all come out alike. */
+function binaryValues(header: string): readonly string[] {
+  return header.split(",").map((value) => Buffer.from(value.trim(), "base64").toString("base64"));
 }
 
 /** What grpc-js received, as ours. */

@@ -24,10 +24,17 @@ function describePeer(session: Http2Session, listens: "unix" | "tcp"): Peer {
   const socket = session.socket;
   const address = listens === "unix" ? "unix" : hostPort(socket.remoteAddress, socket.remotePort);
   if (!(socket instanceof TLSSocket)) return { address, transport: listens === "unix" ? "unix" : "plaintext" };
-  const certificateChain = socket.authorized ? presentedChain(socket) : [];
-  return certificateChain.length === 0
-    ? { address, transport: "tls" }
-    : { address, transport: "tls", certificateChain };
+  const peer = { address, transport: "tls" } as const;
+  if (!socket.authorized) return { ...peer, ...certificateProblem(socket) };
+  const certificateChain = presentedChain(socket);
+  return certificateChain.length === 0 ? peer : { ...peer, certificateChain };
+}
+
+/** Why a certificate was not accepted. Node reports a problem also where no certificate was presented at all. */
+function certificateProblem(socket: TLSSocket): Pick<Peer, "certificateProblem"> {
+  if (socket.getPeerX509Certificate() === undefined) return {};
+  const { authorizationError } = socket as { readonly authorizationError: unknown };
+  return { certificateProblem: typeof authorizationError === "string" ? authorizationError : "UNSPECIFIED" };
 }
 
 /** The chain as the client sent it, which TLS verified as far as it needed to; the rest may be anything. */

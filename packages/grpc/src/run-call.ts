@@ -1,12 +1,14 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Metadata, ServerInterceptingCallInterface } from "@grpc/grpc-js";
+import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { BoundMethod } from "./bind-service.ts";
 import type { CallContext, Peer } from "./call-context.ts";
 import { failureOf, sentStatus, type WireStatus, wireStatus } from "./call-outcome.ts";
+import { http2StreamUnder } from "./http2-under-grpc.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { readableMetadata } from "./metadata.ts";
+import { requestMetadata } from "./metadata.ts";
 import type { Peers } from "./peer.ts";
+import type { RawHeadersByStream } from "./raw-headers.ts";
 import type { RequestLimits } from "./request-limits.ts";
 import { Status, StatusError } from "./status.ts";
 
@@ -26,6 +28,7 @@ export type CallErrorEvent = { readonly service: string; readonly method: string
 /** What the calls of one listener share. */
 export interface CallHost {
   readonly peers: Peers;
+  readonly headers: RawHeadersByStream;
   readonly requestLimits: RequestLimits;
   /** Every call that has begun and is not over. */
   readonly running: Set<RunningCall>;
@@ -87,7 +90,7 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
   if (method.kind === "unary") watch.startTimer();
   let received = false;
   wire.start({
-    onReceiveMetadata: (metadata) => begin(call, metadata),
+    onReceiveMetadata: () => begin(call),
     onReceiveMessage(bytes: Uint8Array) {
       // The one request of a unary call is held on to until the client has said that it is the only one.
       if (method.kind === "stream") watch.taken();
@@ -106,7 +109,7 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
 }
 
 function openCall(method: BoundMethod, wire: ServerInterceptingCallInterface, host: CallHost): Call {
-  const stream = http2StreamOf(wire);
+  const stream = http2StreamUnder(wire);
   return {
     method,
     wire,
@@ -120,13 +123,6 @@ function openCall(method: BoundMethod, wire: ServerInterceptingCallInterface, ho
     over: false,
     failSend: undefined,
   };
-}
-
-/** The stream under a call: the only place that tells how it really ended and which connection it came by. */
-function http2StreamOf(wire: ServerInterceptingCallInterface): ServerHttp2Stream {
-  const stream = (wire as unknown as { readonly stream?: ServerHttp2Stream }).stream;
-  if (stream === undefined) throw new Error("this version of @grpc/grpc-js hides the HTTP/2 stream of a call");
-  return stream;
 }
 
 function closeCall(call: Call): void {
@@ -172,8 +168,9 @@ function abort(call: Call, reason: StatusError): void {
   if (call.over) call.failSend?.(reason);
 }
 
-function begin(call: Call, metadata: Metadata): void {
-  const context = { signal: call.controller.signal, metadata: readableMetadata(metadata), peer: call.peer };
+function begin(call: Call): void {
+  const metadata = requestMetadata(call.host.headers.of(call.stream));
+  const context = { signal: call.controller.signal, metadata, peer: call.peer };
   const outcome = call.method.kind === "unary" ? answerUnary(call, context) : answerStream(call, context);
   outcome.then(
     () => finish(call, { code: Status.OK, details: "OK", metadata: null }),

@@ -9,8 +9,10 @@ import { createAcceptor } from "./acceptor.ts";
 import type { BoundMethod, ServiceBinding } from "./bind-service.ts";
 import { GrpcError } from "./errors.ts";
 import type { HealthState } from "./health.ts";
+import { http2ServerUnder } from "./http2-under-grpc.ts";
 import { type BoundAddress, type ListenAddress, type Listening, listen } from "./listen.ts";
 import { createPeers } from "./peer.ts";
+import { createRawHeaders } from "./raw-headers.ts";
 import { createRequestLimits } from "./request-limits.ts";
 import { type CallErrorEvent, type CallEvent, type CallHost, runCall } from "./run-call.ts";
 import type { ServerCredentials } from "./server-credentials.ts";
@@ -81,7 +83,9 @@ export interface GrpcListener {
  * ```
  */
 export async function serve(options: ServeOptions): Promise<GrpcListener> {
+  const headers = createRawHeaders();
   const host: CallHost = {
+    headers,
     peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
     requestLimits: createRequestLimits({
       timeoutMs: options.requestTimeoutMs ?? 15_000,
@@ -92,9 +96,9 @@ export async function serve(options: ServeOptions): Promise<GrpcListener> {
   };
   const services = [...options.services, ...(await ownServices(options))];
   const methods = services.flatMap((binding) => binding.methods);
-  const connections = createServer(options, methods, host).createConnectionInjector(
-    GrpcServerCredentials.createInsecure(),
-  );
+  const server = createServer(options, methods, host);
+  const connections = server.createConnectionInjector(GrpcServerCredentials.createInsecure());
+  headers.watch(http2ServerUnder(server));
   let draining: Promise<void> | undefined;
   const events = {
     onReady: (socket: Socket) => (draining === undefined ? connections.injectConnection(socket) : socket.destroy()),

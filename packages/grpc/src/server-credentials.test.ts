@@ -39,14 +39,23 @@ describe("the client's certificate", () => {
 
   test.each([
     { certificate: "none", issued: undefined },
-    { certificate: "expired", issued: authority.issue(spiffeId, { expired: true }) },
-    { certificate: "foreign", issued: stranger.issue(spiffeId) },
-    { certificate: "for servers only", issued: authority.issue(spiffeId, { extendedKeyUsage: "serverAuth" }) },
-    { certificate: "without its intermediate", issued: { ...viaIssuing, chainPem: firstBlock(viaIssuing.chainPem) } },
-  ])("$certificate: the call is served and the peer has no certificate", async ({ issued }) => {
+    { certificate: "expired", issued: authority.issue(spiffeId, { expired: true }), problem: "CERT_HAS_EXPIRED" },
+    { certificate: "foreign", issued: stranger.issue(spiffeId), problem: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" },
+    {
+      certificate: "for servers only",
+      issued: authority.issue(spiffeId, { extendedKeyUsage: "serverAuth" }),
+      problem: "INVALID_PURPOSE",
+    },
+    {
+      certificate: "without its intermediate",
+      issued: { ...viaIssuing, chainPem: firstBlock(viaIssuing.chainPem) },
+      problem: "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    },
+  ])("$certificate: the call is served and the peer has no certificate but $problem", async ({ issued, problem }) => {
     const setup = await start({ serving: first, clientCa: authority.certificatePem });
     await setup.call(issued === undefined ? {} : { clientCertificate: issued });
-    expect(setup.peers).toEqual([{ address: expect.stringMatching(/^127\.0\.0\.1:\d+$/), transport: "tls" }]);
+    const peer = { address: expect.stringMatching(/^127\.0\.0\.1:\d+$/), transport: "tls" };
+    expect(setup.peers).toEqual([problem === undefined ? peer : { ...peer, certificateProblem: problem }]);
     expect(setup.errors).toEqual([]);
   });
 
