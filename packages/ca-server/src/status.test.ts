@@ -20,6 +20,8 @@ describe("caStatusError", () => {
     ["overloaded", Status.RESOURCE_EXHAUSTED, "CA_NOT_READY"],
     ["issued-svid-mismatch", Status.INTERNAL, "CERT_GEN_ERROR"],
     ["serving-name-malformed", Status.INTERNAL, "CERT_GEN_ERROR"],
+    ["name-constrained", Status.INTERNAL, "CERT_GEN_ERROR"],
+    ["ca-roots-replaced", Status.INTERNAL, "CA_NOT_READY"],
     ["ca-material-invalid", Status.INTERNAL, "CA_NOT_READY"],
   ])("turns %s into status %i and counts it as %s", (code, status, type) => {
     const error = caStatusError(new CaError(code, "secret inner workings"));

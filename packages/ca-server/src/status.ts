@@ -67,6 +67,12 @@ export const statusOf: Readonly<Record<CaErrorCode, PublicFailure>> = {
     type: "CERT_GEN_ERROR",
     detail: "the signed certificate is not the one asked for",
   },
+  "name-constrained": { status: Status.INTERNAL, type: "CERT_GEN_ERROR", detail: "the CA may not sign for this name" },
+  "ca-roots-replaced": {
+    status: Status.INTERNAL,
+    type: "CA_NOT_READY",
+    detail: "the CA's roots were replaced and not added to",
+  },
   "ca-material-invalid": {
     status: Status.INTERNAL,
     type: "CA_NOT_READY",

@@ -15,6 +15,8 @@
  * - `lifetime-unsupported`: the backend cannot sign for so short a time; the message names its minimum and is for callers
  * - `overloaded`: more calls wait for a signature than may; the caller should come back later
  * - `issued-svid-mismatch`: what the signing CA returned is not what the template said
+ * - `name-constrained`: the signing CA's certificates do not allow it to sign for the name
+ * - `ca-roots-replaced`: a new set of CA files would leave peers or certificates in use without a root that they know
  * - `ca-material-invalid`: certificate, key, chain and roots of a CA do not fit together
  */
 export type CaErrorCode =
@@ -33,6 +35,8 @@ export type CaErrorCode =
   | "lifetime-unsupported"
   | "overloaded"
   | "issued-svid-mismatch"
+  | "name-constrained"
+  | "ca-roots-replaced"
   | "ca-material-invalid";
 
 /**

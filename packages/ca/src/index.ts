@@ -35,8 +35,20 @@ export {
 } from "./issue-serving-certificate.ts";
 export { type IssueSvidDependencies, type IssueSvidRequest, issueSvid } from "./issue-svid.ts";
 export type { IssuedSvid } from "./sign-template.ts";
+export type { CaFiles } from "./signing/ca-material.ts";
+export type { CaMaterialChange } from "./signing/ca-material-succession.ts";
 export { type Canary, createCanary, signCanary } from "./signing/canary.ts";
 export type { LocalSigningDependencies } from "./signing/local-signing-ca.ts";
 export { createPluggedInCa, type PluggedInCaFiles } from "./signing/plugged-in-ca.ts";
+export {
+  type CaAdoptedEvent,
+  type CaRefusedEvent,
+  createReloadingCa,
+  type ReloadEvents,
+  type ReloadingCa,
+  type ReloadingCaDependencies,
+  type ReloadingCaOptions,
+  type ReloadOutcome,
+} from "./signing/reloading-ca.ts";
 export { loadSelfSignedCa, type SelfSignedCaOptions } from "./signing/self-signed-ca.ts";
 export type { SigningCa, SigningCaHealth, SigningRequest } from "./signing-ca.ts";

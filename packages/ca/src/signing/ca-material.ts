@@ -23,6 +23,8 @@ export type CaFiles = {
   readonly chainPem: string;
   /** `root-cert.pem` */
   readonly rootPem: string;
+  /** `ca-crl.pem`, absent or empty when there is none. */
+  readonly crlPem?: string;
 };
 
 /** A CA whose certificate, key, chain and roots have been found to fit together. */
@@ -32,6 +34,8 @@ export type CaMaterial = {
   /** As in `cert-chain.pem`, in order. */
   readonly chain: readonly Certificate[];
   readonly trustBundle: TrustBundle;
+  /** A leaf that names nobody, signed with the key: what holds for it holds for leaves. */
+  readonly probe: Certificate;
   /** When the first certificate between the signing one and its root ends: a leaf that outlived it would be rejected. */
   readonly notAfterLimit: Date;
 };
@@ -55,10 +59,10 @@ export function openCaMaterial(files: CaFiles, at: Date): CaMaterial {
   const [unreadable] = trustBundle.skipped;
   if (unreadable !== undefined) throw invalid(`root-cert.pem holds a certificate that cannot be read: ${unreadable}`);
   checkSigningCertificate(certificate, key, at);
-  const probe = read("ca-cert.pem", () => signProbe({ certificate, key }, at));
+  const probe = read("ca-cert.pem", () => signProbe({ certificate, key }));
   const path = verifyPaths([probe, ...chain], trustBundle, at);
   const ends = [certificate, ...path].map((member) => member.notAfter.getTime());
-  return { certificate, key, chain, trustBundle, notAfterLimit: new Date(Math.min(...ends)) };
+  return { certificate, key, chain, trustBundle, probe, notAfterLimit: new Date(Math.min(...ends)) };
 }
 
 function checkSigningCertificate(certificate: Certificate, key: KeyPair, at: Date): void {
@@ -71,12 +75,12 @@ function checkSigningCertificate(certificate: Certificate, key: KeyPair, at: Dat
   if (notBefore > at) throw invalid(`ca-cert.pem is not valid before ${notBefore.toISOString()}`);
 }
 
-/** A leaf that names nobody and is dropped once it has been verified; only a leaf shows what peers will make of leaves. */
-function signProbe(issuer: { readonly certificate: Certificate; readonly key: KeyPair }, at: Date): Certificate {
+/** Valid at all times and of no use to anyone; only a leaf shows what peers will make of leaves. */
+function signProbe(issuer: { readonly certificate: Certificate; readonly key: KeyPair }): Certificate {
   const template: SvidTemplate = {
     spki: issuer.key.spki,
     subjectAltNames: [{ kind: "dns", value: "probe.invalid" }],
-    notBefore: new Date(Math.floor(at.getTime() / 1000) * 1000),
+    notBefore: new Date(0),
     notAfter: maxInstant,
   };
   return parseCertificate(signLeaf({ template, issuer, serialNumber: Uint8Array.of(1) }));

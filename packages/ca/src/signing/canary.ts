@@ -47,7 +47,8 @@ export async function signCanary(
   signal: AbortSignal,
 ): Promise<void> {
   const { csr, spiffeId } = dependencies.canary;
-  const now = dependencies.clock.now();
+  const { clock } = dependencies;
+  const now = clock.now();
   const lifetime = decideLifetime({
     requestedSeconds: 0n,
     limits: { defaultTtlMs: canaryTtlMs, maxTtlMs: canaryTtlMs },
@@ -55,5 +56,5 @@ export async function signCanary(
     notAfterLimit: requireNotAfterLimit(signingCa),
   });
   const template = buildSvidTemplate({ csr, spiffeId, lifetime });
-  await signTemplate({ template, csr }, { signingCa, at: now }, signal);
+  await signTemplate({ template, csr }, { signingCa, at: now, clock }, signal);
 }
