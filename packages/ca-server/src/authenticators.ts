@@ -21,7 +21,10 @@ export function createAuthenticators(
 ): Authenticators {
   const { clock, random, logger } = dependencies;
   const { trustBundle } = dependencies.signingCa;
-  const byCertificate = createClientCertificateAuthenticator({ trustDomain, trustBundle }, clock);
+  const byCertificate = createClientCertificateAuthenticator(
+    { trustDomain, trustDomainAliases: new Set(), trustBundle },
+    clock,
+  );
   if (issuers.length === 0) {
     logEvent(logger, "no token issuer configured", {});
     return { authenticators: [byCertificate], tasks: [] };

@@ -27,6 +27,12 @@ describe("readPresentedCredentials", () => {
     ["one cluster", { ClusterID: "east" }, { ...none, clusterId: "east" }],
     ["two clusters", { clusterid: ["east", "west"] }, none],
     ["an empty cluster", { clusterid: "" }, none],
+    ["a forwarded certificate", { "x-forwarded-client-cert": "URI=a" }, { ...none, forwardedClientCert: "URI=a" }],
+    [
+      "forwarded certificates of several values",
+      { "X-Forwarded-Client-Cert": ["URI=a", "URI=b"] },
+      { ...none, forwardedClientCert: "URI=a,URI=b" },
+    ],
   ])("reads %s", (_, metadata, expected) => {
     expect(readPresentedCredentials(context(metadata))).toEqual(expected);
   });
@@ -35,5 +41,10 @@ describe("readPresentedCredentials", () => {
     const certificateChain = [new Uint8Array([1]), new Uint8Array([2])];
     const presented = readPresentedCredentials(context({}, { ...peer, certificateChain }));
     expect(presented.clientCertificateChain).toBe(certificateChain);
+  });
+
+  it("passes on why TLS refused a certificate", () => {
+    const presented = readPresentedCredentials(context({}, { ...peer, certificateProblem: "CERT_HAS_EXPIRED" }));
+    expect(presented).toEqual({ ...none, clientCertificateProblem: "CERT_HAS_EXPIRED" });
   });
 });

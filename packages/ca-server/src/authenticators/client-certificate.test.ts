@@ -8,7 +8,10 @@ import { describe, expect, it } from "vitest";
 import { createClientCertificateAuthenticator } from "./client-certificate.ts";
 
 const never = new AbortController().signal;
-const trustDomain = parseTrustDomain("cluster.local");
+const trustDomains = {
+  trustDomain: parseTrustDomain("cluster.local"),
+  trustDomainAliases: new Set([parseTrustDomain("old.example")]),
+};
 const clock = new FakeClock(new Date("2026-01-01T00:00:00Z"));
 const root = await testRoot();
 
@@ -21,7 +24,7 @@ function presented(chain: readonly { readonly der: Uint8Array }[]): PresentedCre
 }
 
 function authenticate(credentials: PresentedCredentials, trustBundle = createSource(root.trustBundle)) {
-  return createClientCertificateAuthenticator({ trustDomain, trustBundle }, clock).authenticate(credentials, never);
+  return createClientCertificateAuthenticator({ ...trustDomains, trustBundle }, clock).authenticate(credentials, never);
 }
 
 async function chainOf(options: Parameters<typeof testLeaf>[1]): Promise<CertificateChain> {
@@ -43,12 +46,34 @@ describe("the client certificate authenticator", () => {
     expect(await authenticate(presented(below.chain))).toEqual(known);
   });
 
+  it("says why TLS did not accept one", async () => {
+    const expired: PresentedCredentials = {
+      ...{ peerAddress: "192.0.2.1:4711", transport: "tls", clientCertificateProblem: "CERT_HAS_EXPIRED" },
+    };
+    expect(await authenticate(expired)).toEqual({
+      kind: "rejected",
+      reason: "certificate-untrusted",
+      cause: "TLS refused the certificate: CERT_HAS_EXPIRED",
+    });
+  });
+
+  it("knows an SVID of an alias of our trust domain, and gives it our own", async () => {
+    const chain = await chainOf({ spiffeId: "spiffe://old.example/ns/demo/sa/frontend" });
+    expect(await authenticate(presented(chain))).toEqual({
+      kind: "authenticated",
+      caller: { spiffeId: "spiffe://cluster.local/ns/demo/sa/frontend", source: "client-certificate" },
+    });
+    const foreign = await testLeaf(await testRoot(), { spiffeId: "spiffe://old.example/ns/demo/sa/frontend" });
+    expect((await authenticate(presented(foreign.chain))).kind).toBe("rejected");
+  });
+
   it("gives back the SPIFFE ID alone, whatever other names stand beside it", async () => {
     const uri = "spiffe://cluster.local/ns/demo/sa/frontend";
     const chain = await chainOf({
       subjectAltNames: [
         { kind: "uri", value: uri },
         { kind: "dns", value: "istiod.istio-system.svc" },
+        { kind: "ip", value: "10.0.0.1" },
       ],
     });
     expect(await authenticate(presented(chain))).toEqual({
@@ -113,7 +138,7 @@ describe("the client certificate authenticator", () => {
   it("follows the trust bundle: a root that is gone vouches for nobody", async () => {
     const { chain } = await testLeaf(root);
     const trustBundle = createSource<TrustBundle>(root.trustBundle);
-    const authenticator = createClientCertificateAuthenticator({ trustDomain, trustBundle }, clock);
+    const authenticator = createClientCertificateAuthenticator({ ...trustDomains, trustBundle }, clock);
     expect((await authenticator.authenticate(presented(chain), never)).kind).toBe("authenticated");
     trustBundle.publish((await testRoot()).trustBundle);
     expect((await authenticator.authenticate(presented(chain), never)).kind).toBe("rejected");

@@ -1,24 +1,31 @@
 import type { AuthenticationReason, AuthenticationResult, Authenticator } from "@signet/ca";
 import type { Clock, Source } from "@signet/runtime";
-import type { TrustDomain } from "@signet/spiffe";
 import { type CertificateChain, maxChainLength, parseCertificate, type TrustBundle, verifySvid } from "@signet/x509";
+import { inTrustDomain, type TrustDomains } from "../trust-domains.ts";
 
 type SvidRejection = Extract<ReturnType<typeof verifySvid>, { kind: "rejected" }>;
 
 /**
- * Knows callers by their X509-SVID: the one SPIFFE ID of the certificate they hold now is the one they get again.
+ * Knows callers by their X509-SVID: the one SPIFFE ID of the certificate they hold now is the one they get again, in our
+ * trust domain where it is of an alias. Names of other kinds beside it are tolerated and never issued again.
  *
  * The chain is verified here, against the trust bundle as it is at this call: TLS looked at it once, when the connection
- * was made, and a connection may outlive both the certificate and the root.
+ * was made, and a connection may outlive both the certificate and the root. One that TLS refused counts as none for the
+ * other authenticators, and is rejected here so that the log can say why.
  */
 export function createClientCertificateAuthenticator(
-  options: { readonly trustDomain: TrustDomain; readonly trustBundle: Source<TrustBundle> },
+  options: TrustDomains & { readonly trustBundle: Source<TrustBundle> },
   clock: Clock,
 ): Authenticator {
   return {
     name: "client-certificate",
-    async authenticate({ clientCertificateChain: presented }): Promise<AuthenticationResult> {
-      if (presented === undefined || presented.length === 0) return { kind: "not-applicable" };
+    async authenticate(credentials, signal): Promise<AuthenticationResult> {
+      signal.throwIfAborted();
+      const { clientCertificateChain: presented, clientCertificateProblem: problem } = credentials;
+      if (presented === undefined || presented.length === 0) {
+        if (problem === undefined) return { kind: "not-applicable" };
+        return rejected("certificate-untrusted", `TLS refused the certificate: ${problem}`);
+      }
       const trustBundle = options.trustBundle.current();
       if (trustBundle === undefined) return { kind: "unavailable", reason: "trust-bundle-unavailable" };
       // Before parsing: TLS lets a client send a hundred kilobytes of certificates.
@@ -27,16 +34,22 @@ export function createClientCertificateAuthenticator(
       }
       const chain = parseChain(presented);
       if (chain === undefined) return rejected("certificate-malformed", "a certificate of the chain cannot be read");
-      const result = verifySvid({
-        chain,
-        bundles: new Map([[options.trustDomain, trustBundle]]),
-        at: clock.now(),
-        extendedKeyUsage: "clientAuth",
-      });
-      if (result.kind === "rejected") return rejected(reasonOf(result.code), `${result.code}: ${result.detail}`);
-      return { kind: "authenticated", caller: { spiffeId: result.spiffeId, source: "client-certificate" } };
+      return verify(chain, { ...options, trustBundle, at: clock.now() });
     },
   };
+}
+
+function verify(
+  chain: CertificateChain,
+  against: TrustDomains & { readonly trustBundle: TrustBundle; readonly at: Date },
+): AuthenticationResult {
+  const { trustDomain, trustDomainAliases, trustBundle, at } = against;
+  const bundles = new Map([trustDomain, ...trustDomainAliases].map((name) => [name, trustBundle]));
+  const result = verifySvid({ chain, bundles, at, extendedKeyUsage: "clientAuth" });
+  if (result.kind === "rejected") return rejected(reasonOf(result.code), `${result.code}: ${result.detail}`);
+  const spiffeId = inTrustDomain(result.spiffeId, against);
+  if (spiffeId === undefined) return rejected("trust-domain-foreign", `${result.spiffeId} is of another trust domain`);
+  return { kind: "authenticated", caller: { spiffeId, source: "client-certificate" } };
 }
 
 function rejected(reason: AuthenticationReason, detail: string): AuthenticationResult {

@@ -1,7 +1,8 @@
 import type { AuthenticationReason, AuthenticationResult, Authenticator } from "@signet/ca";
 import type { JwtResult, JwtVerifier } from "@signet/jwt";
 import type { Clock } from "@signet/runtime";
-import { kubernetesSpiffeId, type SpiffeId, type TrustDomain } from "@signet/spiffe";
+import type { TrustDomain } from "@signet/spiffe";
+import { parseServiceAccountSubject, serviceAccountId } from "./service-account-id.ts";
 
 type RejectionCode = Extract<JwtResult, { kind: "rejected" }>["code"];
 
@@ -42,10 +43,11 @@ export function createOidcTokenAuthenticator(
       if (typeof exp !== "number" || exp * 1000 <= clock.now().getTime()) {
         return rejected("token-expired", "token expired within the allowed clock skew");
       }
-      const spiffeId = serviceAccountId(result.subject, options.trustDomain);
-      if (spiffeId === undefined) {
+      const account = parseServiceAccountSubject(result.subject);
+      if (account === undefined) {
         return rejected("subject-not-service-account", "claim sub is not system:serviceaccount:<namespace>:<name>");
       }
+      const spiffeId = serviceAccountId(account, options.trustDomain);
       return { kind: "authenticated", caller: { spiffeId, source: "token" } };
     },
   };
@@ -53,19 +55,4 @@ export function createOidcTokenAuthenticator(
 
 function rejected(reason: AuthenticationReason, detail: string): AuthenticationResult {
   return { kind: "rejected", reason, cause: detail };
-}
-
-// What Kubernetes itself allows (RFC 1123): a namespace is one label, a service account a subdomain. Every such name is
-// also a legal SPIFFE ID segment, and none can bring a "/" or "," into the ID.
-const namespaceSyntax = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const serviceAccountSyntax = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
-const maxServiceAccountLength = 253;
-
-function serviceAccountId(subject: string, trustDomain: TrustDomain): SpiffeId | undefined {
-  const [system, kind, namespace, serviceAccount, ...rest] = subject.split(":");
-  if (system !== "system" || kind !== "serviceaccount" || rest.length > 0) return undefined;
-  if (namespace === undefined || !namespaceSyntax.test(namespace)) return undefined;
-  if (serviceAccount === undefined || serviceAccount.length > maxServiceAccountLength) return undefined;
-  if (!serviceAccountSyntax.test(serviceAccount)) return undefined;
-  return kubernetesSpiffeId({ trustDomain, namespace, serviceAccount });
 }
