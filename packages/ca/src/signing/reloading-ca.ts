@@ -48,6 +48,8 @@ export interface ReloadingCa extends SigningCa {
   readonly revocationLists: Source<string>;
   /** Takes the files over, if they hold a good set that follows on the present one; never throws for a bad set. */
   offer(files: CaFiles): ReloadOutcome;
+  /** Takes note that there is no set to offer, say because files are missing; the present one goes on, and health and events say so. */
+  refuse(error: CaError): void;
 }
 
 /** Which CA it is, and the files it starts with. */
@@ -91,8 +93,8 @@ export function createReloadingCa(options: ReloadingCaOptions, dependencies: Rel
 /** A set that signs, and the text it was read from. */
 type ActiveSet = { readonly files: CaFiles; readonly material: CaMaterial; readonly signingCa: SigningCa };
 
-/** A set that was not taken. */
-type RefusedSet = { readonly files: CaFiles; readonly error: CaError };
+/** A set that was not taken; without files there was none to be read. */
+type RefusedSet = { readonly files: CaFiles | undefined; readonly error: CaError };
 
 class FollowedCa implements ReloadingCa {
   readonly name: ReloadingCaOptions["name"];
@@ -142,6 +144,11 @@ class FollowedCa implements ReloadingCa {
     return outcome;
   }
 
+  refuse(error: CaError): void {
+    this.#refuse(undefined, error);
+    this.#refreshHealth();
+  }
+
   #judge(files: CaFiles): ReloadOutcome {
     const { material: current } = this.#active;
     if (sameText(files, this.#active.files)) return { kind: "unchanged" };
@@ -170,7 +177,7 @@ class FollowedCa implements ReloadingCa {
     return { kind: "adopted", rootsChanged: change.rootsChanged };
   }
 
-  #refuse(files: CaFiles, error: CaError): ReloadOutcome {
+  #refuse(files: CaFiles | undefined, error: CaError): ReloadOutcome {
     const before = this.#refused;
     this.#refused = { files, error };
     const isNews = before === undefined || before.error.message !== error.message || !sameText(files, before.files);
@@ -212,7 +219,8 @@ function open(files: CaFiles, at: Date): CaMaterial | CaError {
   }
 }
 
-function sameText(a: CaFiles, b: CaFiles): boolean {
+function sameText(a: CaFiles | undefined, b: CaFiles | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
   return (
     a.certificatePem === b.certificatePem &&
     a.privateKeyPem === b.privateKeyPem &&
