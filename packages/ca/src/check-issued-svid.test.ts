@@ -1,7 +1,6 @@
 import { parseSpiffeId } from "@signet/spiffe";
 import {
   type Certificate,
-  type CertificateChain,
   createCsr,
   generateKeyPair,
   parseCertificate,
@@ -13,6 +12,7 @@ import { testIntermediate, testLeaf, testRoot } from "@signet/x509/testing";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildSvidTemplate } from "./build-svid-template.ts";
 import { checkIssuedSvid, type IssuedSvidCheck } from "./check-issued-svid.ts";
+import { certificateSubject, withLeaf } from "./testing/altered-leaf.ts";
 import { type FakeSigningCa, fakeSigningCa } from "./testing.ts";
 
 const spiffeId = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend");
@@ -20,6 +20,8 @@ const other = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/backend");
 const at = new Date("2026-11-01T12:00:00.500Z");
 const lifetime = { notBefore: new Date("2026-11-01T11:58:00Z"), notAfter: new Date("2026-11-01T13:00:00Z") };
 const signal = new AbortController().signal;
+const tlsPurposes = ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"];
+const ocspSigning = "1.3.6.1.5.5.7.3.9";
 
 let signingCa: FakeSigningCa;
 let template: SvidTemplate;
@@ -46,15 +48,6 @@ function bundleOf(ca: FakeSigningCa): TrustBundle {
   const bundle = ca.trustBundle.current();
   if (bundle === undefined) throw new Error("no trust bundle");
   return bundle;
-}
-
-/** The same chain with a leaf that reads differently. */
-function withLeaf([leaf, ...above]: CertificateChain, change: Partial<Certificate>): CertificateChain {
-  const changed = new Proxy(leaf, {
-    get: (target, name) =>
-      Object.hasOwn(change, name) ? Reflect.get(change, name) : Reflect.get(target, name, target),
-  });
-  return [changed, ...above];
 }
 
 function expectMismatch(check: IssuedSvidCheck): void {
@@ -92,13 +85,25 @@ describe("checkIssuedSvid", () => {
     { name: "without key usage", change: { keyUsage: undefined } },
     { name: "that may sign certificates", change: { keyUsage: new Set(["digitalSignature", "keyCertSign"]) } },
     {
-      name: "with one key usage more",
+      name: "that may sign revocation lists",
       change: { keyUsage: new Set(["digitalSignature", "keyEncipherment", "cRLSign"]) },
     },
+    { name: "that may not sign a handshake", change: { keyUsage: new Set(["keyEncipherment"]) } },
     { name: "without extended key usage", change: { extendedKeyUsage: undefined } },
     { name: "for servers only", change: { extendedKeyUsage: ["1.3.6.1.5.5.7.3.1"] } },
     { name: "for any use", change: { extendedKeyUsage: ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"] } },
-    { name: "whose names are not critical", change: { subjectAltNameCritical: false } },
+    { name: "for clients only", change: { extendedKeyUsage: ["1.3.6.1.5.5.7.3.2"] } },
+    { name: "for any use besides", change: { extendedKeyUsage: [...tlsPurposes, "2.5.29.37.0"] } },
+    {
+      name: "that may answer for the CA about revocation",
+      change: { extendedKeyUsage: [...tlsPurposes, ocspSigning] },
+    },
+    { name: "with a common name", change: { subject: certificateSubject(["CN", "admin"]) } },
+    {
+      name: "with a common name among others",
+      change: { subject: certificateSubject(["O", "a,CN=b"], ["CN", "admin"]) },
+    },
+    { name: "with an empty common name", change: { subject: certificateSubject(["CN", ""]) } },
     { name: "without names", change: { subjectAltNames: [] } },
     {
       name: "with a name of unknown kind",

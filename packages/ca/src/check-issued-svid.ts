@@ -1,4 +1,12 @@
-import { type CertificateChain, describeName, type KeyUsage, type SvidTemplate, type TrustBundle } from "@signet/x509";
+import {
+  type Certificate,
+  type CertificateChain,
+  describeName,
+  type KeyUsage,
+  type SvidTemplate,
+  type TrustBundle,
+} from "@signet/x509";
+import { checkRemoteSvid } from "./check-remote-svid.ts";
 import { CaError } from "./errors.ts";
 import { sameSubjectAltNames } from "./same-subject-alt-names.ts";
 import { verifyIssuer } from "./verify-issuer.ts";
@@ -9,11 +17,12 @@ export type IssuedSvidCheck = {
   readonly template: SvidTemplate;
   /** Taken before signing. */
   readonly trustBundle: TrustBundle;
-  /** The instant of issuance. */
+  /** The instant of issuance; for a key elsewhere, taken after signing. */
   readonly at: Date;
   /**
-   * False for a key in this process: its signature is good by construction, and its validity is exactly the template's.
-   * True for a key elsewhere: the signature is verified, and the validity may be shorter than the template's.
+   * False for a key in this process: its signature is good by construction, and the certificate is exactly the template.
+   * True for a key elsewhere: the signature is verified, and the certificate may be less than the template: shorter, with
+   * subject alternative names that are not critical, with labels in its subject, with other usages that do no harm.
    */
   readonly verifySignature: boolean;
 };
@@ -45,11 +54,15 @@ const maxSerialNumber = 2n ** 159n;
  * ```
  */
 export function checkIssuedSvid(check: IssuedSvidCheck): void {
-  checkKeyAndNames(check);
-  checkProfile(check);
-  checkValidity(check);
-  const issuer = verifyIssuer(check);
   const [leaf] = check.chain;
+  checkKeyAndNames(check);
+  checkNoCa(leaf);
+  if (check.verifySignature) checkRemoteSvid(leaf, check.template, check.at);
+  else checkExactProfile(check);
+  if (leaf.notAfter > check.template.notAfter) throw mismatch("certificate is valid for longer than the template");
+  if (leaf.notAfter <= check.at) throw mismatch("certificate is not valid at the time of issuance");
+  // A backend's clock may be a little ahead: then the path is judged at the first instant at which the leaf is valid.
+  const issuer = verifyIssuer(leaf.notBefore > check.at ? { ...check, at: leaf.notBefore } : check);
   if (leaf.notAfter > issuer.notAfter) throw mismatch("certificate outlives its issuer");
 }
 
@@ -58,37 +71,36 @@ function checkKeyAndNames({ chain: [leaf], template }: IssuedSvidCheck): void {
   if (!sameSubjectAltNames(leaf.subjectAltNames, template.subjectAltNames)) {
     throw mismatch("certificate has other subject alternative names than the template");
   }
-  // RFC 5280 section 4.2.1.6 asks for critical where the subject is empty; our profile always has it.
-  if (!leaf.subjectAltNameCritical) throw mismatch("subject alternative name extension is not critical");
-  const emptySubject = leaf.subject.length === 2;
-  const subjectOk =
-    template.commonName === undefined ? emptySubject : describeName(leaf.subject) === `CN=${template.commonName}`;
-  if (!subjectOk) throw mismatch("certificate has another subject than the template");
 }
 
 /** X509-SVID section 4: a leaf is no CA and signs no certificates. */
-function checkProfile({ chain: [leaf] }: IssuedSvidCheck): void {
+function checkNoCa(leaf: Certificate): void {
   if (leaf.isCa) throw mismatch("certificate is a CA");
-  if (!sameMembers([...(leaf.keyUsage ?? [])], keyUsages)) {
-    throw mismatch("key usage is not digital signature and key encipherment");
-  }
-  if (!sameMembers(leaf.extendedKeyUsage ?? [], [serverAuth, clientAuth])) {
-    throw mismatch("extended key usage is not server and client authentication");
-  }
   if (leaf.unknownCriticalExtensions.length > 0) throw mismatch("certificate has an unknown critical extension");
   if (leaf.serialNumber <= 0n || leaf.serialNumber >= maxSerialNumber) {
     throw mismatch("serial number is not positive or over 20 octets");
   }
 }
 
-function checkValidity({ chain: [leaf], template, at, verifySignature }: IssuedSvidCheck): void {
-  if (leaf.notAfter > template.notAfter) throw mismatch("certificate is valid for longer than the template");
-  if (leaf.notBefore > at || leaf.notAfter <= at) throw mismatch("certificate is not valid at the time of issuance");
-  if (verifySignature) return;
-  const exact =
+/** Nothing lies between the template and a key in this process, so there is nothing to be lenient about. */
+function checkExactProfile({ chain: [leaf], template, at }: IssuedSvidCheck): void {
+  // RFC 5280 section 4.2.1.6 asks for critical where the subject is empty; our profile always has it.
+  if (!leaf.subjectAltNameCritical) throw mismatch("subject alternative name extension is not critical");
+  const emptySubject = leaf.subject.length === 2;
+  const subjectOk =
+    template.commonName === undefined ? emptySubject : describeName(leaf.subject) === `CN=${template.commonName}`;
+  if (!subjectOk) throw mismatch("certificate has another subject than the template");
+  if (!sameMembers([...(leaf.keyUsage ?? [])], keyUsages)) {
+    throw mismatch("key usage is not digital signature and key encipherment");
+  }
+  if (!sameMembers(leaf.extendedKeyUsage ?? [], [serverAuth, clientAuth])) {
+    throw mismatch("extended key usage is not server and client authentication");
+  }
+  if (leaf.notBefore > at) throw mismatch("certificate is not valid at the time of issuance");
+  const sameValidity =
     leaf.notBefore.getTime() === wholeSeconds(template.notBefore) &&
     leaf.notAfter.getTime() === wholeSeconds(template.notAfter);
-  if (!exact) throw mismatch("certificate has another validity than the template");
+  if (!sameValidity) throw mismatch("certificate has another validity than the template");
 }
 
 function wholeSeconds(instant: Date): number {

@@ -65,7 +65,7 @@ export async function issueServingCertificate(
     notAfterLimit: requireNotAfterLimit(signingCa),
   });
   const template: SvidTemplate = { spki: key.spki, subjectAltNames, ...lifetime };
-  const issued = await signTemplate({ template }, { signingCa, at: now }, signal);
+  const issued = await signTemplate({ template }, { signingCa, at: now, clock }, signal);
   const [{ notAfter }] = issued.chain;
   return { ...issued, key, notAfter, renewAt: new Date((now.getTime() + notAfter.getTime()) / 2) };
 }

@@ -59,7 +59,7 @@ export async function issueSvid(
     const notAfterLimit = requireNotAfterLimit(signingCa);
     const lifetime = decideLifetime({ requestedSeconds: request.requestedSeconds, limits, now, notAfterLimit });
     const template = buildSvidTemplate({ csr, spiffeId: caller.spiffeId, lifetime });
-    const issued = await signTemplate({ template, csr }, { signingCa, at: now }, signal);
+    const issued = await signTemplate({ template, csr }, { signingCa, at: now, clock }, signal);
     publishIssued(issued, csr, { caller, dependencies, startedAt: now });
     return issued;
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Clock } from "@signet/runtime";
 import type { CertificateChain, TrustBundle } from "@signet/x509";
 import { checkIssuedSvid } from "./check-issued-svid.ts";
 import { CaError } from "./errors.ts";
@@ -14,19 +15,21 @@ export type IssuedSvid = {
  * Has the signing CA sign a template and checks what came back, whoever signed it.
  *
  * The trust bundle is taken before signing: should the roots change meanwhile, the caller must not be told of roots
- * under which its chain was never checked.
+ * under which its chain was never checked. A certificate from elsewhere is dated by another clock and may have taken a
+ * while, so it is judged at the instant it came; one made here is judged at `at`, the instant its template was made.
  * @throws CaError `ca-not-ready`, `signing-failed`, `issued-svid-mismatch`, or what the signing CA threw as a `CaError`
  */
 export async function signTemplate(
   request: SigningRequest,
-  { signingCa, at }: { readonly signingCa: SigningCa; readonly at: Date },
+  { signingCa, at, clock }: { readonly signingCa: SigningCa; readonly at: Date; readonly clock: Clock },
   signal: AbortSignal,
 ): Promise<IssuedSvid> {
   const trustBundle = signingCa.trustBundle.current();
   if (trustBundle === undefined) throw notReady(signingCa, "trust bundle");
   const chain = await sign(request, signingCa, signal);
   const { template } = request;
-  checkIssuedSvid({ chain, template, trustBundle, at, verifySignature: !signingCa.keyIsLocal });
+  const verifySignature = !signingCa.keyIsLocal;
+  checkIssuedSvid({ chain, template, trustBundle, at: verifySignature ? clock.now() : at, verifySignature });
   return { chain, trustBundle };
 }
 

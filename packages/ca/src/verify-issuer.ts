@@ -18,6 +18,8 @@ type VerifiedIssuer = {
   /** While every certificate of the path is valid. */
   readonly notBefore: number;
   readonly notAfter: number;
+  /** A certificate of the path limits the names below it, so what held for one leaf need not hold for the next. */
+  readonly limitsNames: boolean;
 };
 
 /** Several only while a failover or a rotation goes on. */
@@ -46,6 +48,7 @@ export function verifyIssuer(question: IssuerQuestion): Certificate {
 function isIssuer(candidate: VerifiedIssuer, { chain, at, verifySignature }: IssuerQuestion): boolean {
   const [leaf] = chain;
   const { issuer } = candidate;
+  if (candidate.limitsNames) return false;
   if (at.getTime() < candidate.notBefore || at.getTime() > candidate.notAfter) return false;
   if (Buffer.compare(leaf.issuer, issuer.subject) !== 0 || !sameKeyIdentifier(leaf, issuer)) return false;
   if (!sameCertificatesAbove(chain, candidate.above)) return false;
@@ -80,6 +83,7 @@ function verifyPath({ chain, trustBundle, at }: IssuerQuestion): VerifiedIssuer 
     above: chain.slice(1),
     notBefore: Math.max(...path.map((certificate) => certificate.notBefore.getTime())),
     notAfter: Math.min(...path.map((certificate) => certificate.notAfter.getTime())),
+    limitsNames: path.some((certificate) => certificate.hasNameConstraints),
   };
 }
 
