@@ -16,6 +16,16 @@ const config: ViteUserConfigExport = defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        // Servers of others, Vault and Kubernetes: large, so one file at a time here too.
+        test: {
+          name: "real",
+          include: ["test/real/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
     ],
   },
 });

@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import { buildGoProgram, type GoProgram, type GoProgramSearch, programPath } from "./counterparts/build-go-program.ts";
+
+/** The version that the tests run against. Later releases do not compile against any `sdk` that is published. */
+export const vaultVersion = "1.21.0";
+
+/**
+ * Returns Vault, built from source on first use and kept in the cache that clones share, or why there is none.
+ *
+ * `VAULT_BINARY` names another one, OpenBao's `bao` for instance.
+ */
+export async function ensureVault(signal: AbortSignal): Promise<GoProgramSearch> {
+  return await buildGoProgram(vault, { env: process.env, progress: toStderr }, signal);
+}
+
+const vault: GoProgram = {
+  name: "vault",
+  title: `Vault ${vaultVersion}`,
+  version: vaultVersion,
+  directory: join(import.meta.dirname, "counterparts/vault"),
+  mainPackage: "github.com/hashicorp/vault",
+  ldflags: "-s -w",
+  duration: "about 15 minutes",
+  override: "VAULT_BINARY",
+};
+
+function toStderr(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+if (import.meta.main) {
+  const found = await ensureVault(AbortSignal.timeout(3_600_000));
+  const path = programPath(found, { env: process.env, progress: toStderr });
+  if (path !== undefined) process.stdout.write(`${path}\n`);
+  process.exitCode = path === undefined ? 1 : 0;
+}
