@@ -62,10 +62,14 @@ export type AuthenticationResult =
   /** Cannot tell now; the peer should try again. */
   | { readonly kind: "unavailable"; readonly reason: AuthenticationReason; readonly cause?: unknown };
 
-/** Decides who a peer is by one kind of credential. */
+/** Decides who a peer is by one kind of credential; `authenticatorSuite` of `@signet/ca/testing` says how each behaves. */
 export interface Authenticator {
   /** For logs and metrics: one of a fixed set, such as "client-certificate". */
   readonly name: string;
-  /** Expected outcomes are returned; a throw counts as `unavailable`. */
+  /**
+   * Expected outcomes are returned; a throw counts as `unavailable`. Rejects with `signal.reason` when aborted, at once.
+   *
+   * No result holds the credential, or a part of it that would be of use to who reads a log.
+   */
   authenticate(presented: PresentedCredentials, signal: AbortSignal): Promise<AuthenticationResult>;
 }

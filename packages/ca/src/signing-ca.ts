@@ -4,7 +4,10 @@ import type { Certificate, CertificateChain, Csr, PublicKeyInfo, SvidTemplate, T
 /** What a signing CA is asked to sign. */
 export type SigningRequest = {
   readonly template: SvidTemplate;
-  /** Proves possession of the key, for backends that insist on a CSR; its names are never read. */
+  /**
+   * Proves possession of the key, for backends that insist on a CSR; its names are never read. A backend that signs what
+   * the CSR says refuses one whose key or names are not the template's.
+   */
   readonly csr?: Csr;
 };
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Clock } from "@signet/runtime";
 import { parseSpiffeId, type TrustDomain, trustDomainOf } from "@signet/spiffe";
 import {
+  type CertificateChain,
   type Csr,
   certificatePem,
   createCsr,
@@ -15,7 +16,7 @@ import {
 import { buildSvidTemplate } from "../build-svid-template.ts";
 import { checkIssuedSvid } from "../check-issued-svid.ts";
 import { CaError } from "../errors.ts";
-import type { SigningCa } from "../signing-ca.ts";
+import type { SigningCa, SigningRequest } from "../signing-ca.ts";
 import { buildTestCsr } from "./build-test-csr.ts";
 
 /** The functions of a test runner; passed in, so that the fakes beside this suite can be used without one. */
@@ -30,6 +31,12 @@ export type SigningCaSubject = {
   /** Called once for each test; the CA must be ready and vouch for an hour at least from `clock.now()`. */
   create(): Promise<SigningCa>;
   readonly clock: Clock;
+  /** Key types that the backend does not sign for, each with the reason; the CA must refuse them with a `CaError`. */
+  readonly unsupportedKeyTypes?: Partial<Readonly<Record<KeyType, string>>>;
+  /** Why the CA signs only CSRs that ask for what the template says; it must refuse all others with a `CaError`. */
+  readonly signsNamesOfCsr?: string;
+  /** Why the backend may sign for less time than the template says; else a minute is all that may be missing. */
+  readonly shortensLifetime?: string;
 };
 
 const spiffeId = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend");
@@ -59,38 +66,78 @@ const someoneElse = {
 export function signingCaSuite(tools: SuiteTools, subject: SigningCaSubject): void {
   tools.describe(`${subject.name} as a signing CA`, () => {
     certificateTests(tools, subject);
+    nameTests(tools, subject);
     stateTests(tools, subject);
     refusalTests(tools, subject);
   });
 }
 
-function certificateTests({ it }: SuiteTools, { create, clock }: SigningCaSubject): void {
-  for (const type of ["P-256", "P-384", "P-521", "RSA-2048", "Ed25519"] as const) {
+const keyTypes = ["P-256", "P-384", "P-521", "RSA-2048", "Ed25519"] as const;
+/** Between whose clock and ours a lifetime may lose a little. */
+const maxLostMs = 60_000;
+
+function certificateTests({ it }: SuiteTools, subject: SigningCaSubject): void {
+  const { create, clock, unsupportedKeyTypes = {}, shortensLifetime } = subject;
+  for (const type of keyTypes.filter((each) => unsupportedKeyTypes[each] === undefined)) {
     it(`signs a template over a ${type} key`, async () => {
       const signingCa = await create();
       const { csr, template } = await requestOf(clock, type);
       const chain = await signingCa.sign({ csr, template }, signal);
-      const trustBundle = bundleOf(signingCa);
-      const at = clock.now();
-      checkIssuedSvid({ chain, template, trustBundle, at, verifySignature: !signingCa.keyIsLocal });
+      const { trustBundle, at } = checked({ signingCa, chain, template }, clock);
       const bundles = new Map<TrustDomain, TrustBundle>([[trustDomainOf(spiffeId), trustBundle]]);
       assert.deepEqual(verifySvid({ chain, bundles, at, extendedKeyUsage: "clientAuth" }), {
         kind: "verified",
         spiffeId,
       });
+      const lostMs = template.notAfter.getTime() - chain[0].notAfter.getTime();
+      assert(shortensLifetime !== undefined || lostMs <= maxLostMs, `lifetime is ${lostMs} ms short`);
     });
   }
+  for (const type of keyTypes) {
+    const reason = unsupportedKeyTypes[type];
+    if (reason === undefined) continue;
+    it(`refuses a template over a ${type} key: ${reason}`, async () => {
+      const signingCa = await create();
+      const request = await requestOf(clock, type);
+      await assert.rejects(signingCa.sign(request, signal), CaError);
+    });
+  }
+  chainTests({ it }, subject);
+}
 
-  it("never reads the names of the CSR", async () => {
+function nameTests({ it }: SuiteTools, { create, clock, signsNamesOfCsr }: SigningCaSubject): void {
+  const rule =
+    signsNamesOfCsr === undefined
+      ? "never reads the names of the CSR"
+      : `refuses a CSR for other names: ${signsNamesOfCsr}`;
+  it(rule, async () => {
     const signingCa = await create();
     const csr = parseCsr(buildTestCsr({ ...someoneElse, key: await generateKeyPair("P-256") }));
     const template = templateOf(clock, csr);
+    if (signsNamesOfCsr !== undefined) {
+      await assert.rejects(signingCa.sign({ csr, template }, signal), CaError);
+      return;
+    }
     const chain = await signingCa.sign({ csr, template }, signal);
-    const verifySignature = !signingCa.keyIsLocal;
-    checkIssuedSvid({ chain, template, trustBundle: bundleOf(signingCa), at: clock.now(), verifySignature });
+    checked({ signingCa, chain, template }, clock);
     assert.deepEqual(chain[0].subjectAltNames, [{ kind: "uri", value: spiffeId }]);
   });
 
+  it("signs the template's key though the CSR is for another, or refuses", async () => {
+    const signingCa = await create();
+    const { csr } = await requestOf(clock, "P-256");
+    const { template } = await requestOf(clock, "P-256");
+    await signsOrRefuses(signingCa, { csr, template }, clock);
+  });
+
+  it("signs without a CSR, or refuses", async () => {
+    const signingCa = await create();
+    const { template } = await requestOf(clock, "P-256");
+    await signsOrRefuses(signingCa, { template }, clock);
+  });
+}
+
+function chainTests({ it }: Pick<SuiteTools, "it">, { create, clock }: SigningCaSubject): void {
   it("gives each of many certificates asked for at once its own serial number", async () => {
     const signingCa = await create();
     const { csr, template } = await requestOf(clock, "P-256");
@@ -114,10 +161,13 @@ function stateTests({ it }: SuiteTools, { create, clock }: SigningCaSubject): vo
     for (const certificate of signingCa.chain()) assert(limit <= certificate.notAfter);
   });
 
-  it("knows its trust bundle and its kind of key when ready", async () => {
+  it("knows its trust bundle and its kind of key when ready, and is not failing", async () => {
     const signingCa = await create();
-    assert(bundleOf(signingCa).authorities.length > 0);
+    const { authorities, pem } = bundleOf(signingCa);
+    assert(authorities.length > 0);
+    assert(!pem.includes("PRIVATE KEY"));
     assert.notEqual(signingCa.signingKeyInfo(), undefined);
+    assert.notEqual(signingCa.health?.current()?.state, "failing");
   });
 }
 
@@ -129,6 +179,17 @@ function refusalTests({ it }: SuiteTools, { create, clock }: SigningCaSubject): 
     await assert.rejects(signingCa.sign(request, AbortSignal.abort(reason)), (error) => error === reason);
   });
 
+  it("rejects with the reason of the signal, or signs, when aborted meanwhile", async () => {
+    const signingCa = await create();
+    const request = await requestOf(clock, "P-256");
+    const controller = new AbortController();
+    const reason = new Error("client went away");
+    const signing = signingCa.sign(request, controller.signal);
+    controller.abort(reason);
+    const outcome = await signing.catch((error: unknown) => error);
+    assert(Array.isArray(outcome) || outcome === reason);
+  });
+
   it("signs nothing that outlives what it can vouch for", async () => {
     const signingCa = await create();
     const { csr, template } = await requestOf(clock, "P-256");
@@ -136,8 +197,30 @@ function refusalTests({ it }: SuiteTools, { create, clock }: SigningCaSubject): 
     const tooLong = { ...template, notAfter: new Date(limit.getTime() + 60_000) };
     const outcome = await signingCa.sign({ csr, template: tooLong }, signal).catch((error: unknown) => error);
     if (Array.isArray(outcome)) assert(outcome[0].notAfter <= limit);
-    else assert(outcome instanceof CaError && outcome.code === "signing-failed");
+    else assert(outcome instanceof CaError);
   });
+}
+
+/** Checks a chain as whoever has it signed does. */
+function checked(
+  { signingCa, ...signed }: { signingCa: SigningCa; chain: CertificateChain; template: SvidTemplate },
+  clock: Clock,
+): { trustBundle: TrustBundle; at: Date } {
+  const trustBundle = bundleOf(signingCa);
+  const at = clock.now();
+  checkIssuedSvid({ ...signed, trustBundle, at, verifySignature: !signingCa.keyIsLocal });
+  return { trustBundle, at };
+}
+
+async function signsOrRefuses(signingCa: SigningCa, request: SigningRequest, clock: Clock): Promise<void> {
+  let chain: CertificateChain;
+  try {
+    chain = await signingCa.sign(request, signal);
+  } catch (error) {
+    assert(error instanceof CaError);
+    return;
+  }
+  checked({ signingCa, chain, template: request.template }, clock);
 }
 
 async function requestOf(clock: Clock, type: KeyType): Promise<{ csr: Csr; template: SvidTemplate }> {
