@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -29,6 +29,27 @@ async function failure(): Promise<CaServerError> {
   throw new Error("the directory was accepted");
 }
 
+/** As the kubelet replaces a mounted Secret: a new directory, then `..data` turned to it at once, then the old one removed. */
+async function mountSecret(text: string): Promise<void> {
+  const name = `..${text.replace(" ", "_")}`;
+  await mkdir(join(directory, name));
+  for (const file of istio) await writeFile(join(directory, name, file), text);
+  const before = await readlink(join(directory, "..data")).catch(() => undefined);
+  await symlink(name, join(directory, "..data_tmp"));
+  await rename(join(directory, "..data_tmp"), join(directory, "..data"));
+  if (before !== undefined) await rm(join(directory, before), { recursive: true });
+}
+
+async function readUnlessBusy(): Promise<readonly string[] | undefined> {
+  try {
+    const found = await readCacertsDirectory(directory);
+    return found === undefined ? [] : Object.values(found.files);
+  } catch (error) {
+    if (error instanceof CaServerError && error.message.endsWith("change while they are read")) return undefined;
+    throw error;
+  }
+}
+
 const istio = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"];
 const tls = ["tls.crt", "tls.key", "ca.crt"];
 
@@ -47,7 +68,7 @@ describe("readCacertsDirectory", () => {
   });
 
   it("reads Istio's layout", async () => {
-    await fill(...istio, "ca-crl.pem");
+    await fill(...istio);
     expect(await readCacertsDirectory(directory)).toEqual({
       files: {
         certificatePem: "text of ca-cert.pem",
@@ -57,7 +78,24 @@ describe("readCacertsDirectory", () => {
       },
       keyPath: join(directory, "ca-key.pem"),
       keyExposed: false,
+      generated: false,
     });
+  });
+
+  it.each([
+    ["Istio's layout", istio],
+    ["the layout of a TLS Secret", tls],
+  ])("reads the revocation lists and the marker of istiod beside %s", async (_, names) => {
+    await fill(...names, "ca-crl.pem", "istio-generated");
+    const found = await readCacertsDirectory(directory);
+    expect(found?.files.crlPem).toBe("text of ca-crl.pem");
+    expect(found?.generated).toBe(true);
+  });
+
+  it("takes an empty ca-crl.pem for none", async () => {
+    await fill(...istio);
+    await writeFile(join(directory, "ca-crl.pem"), " \n");
+    expect((await readCacertsDirectory(directory))?.files).not.toHaveProperty("crlPem");
   });
 
   it("reads the layout of a TLS Secret, which wins, as in istiod", async () => {
@@ -77,6 +115,41 @@ describe("readCacertsDirectory", () => {
     await symlink("..2026_11_01", join(directory, "..data"));
     for (const name of istio) await symlink(join("..data", name), join(directory, name));
     expect((await readCacertsDirectory(directory))?.files.rootPem).toBe("root-cert.pem");
+  });
+
+  it("never mixes two versions of a mounted Secret, however often they are swapped", async () => {
+    const versions = Array.from({ length: 40 }, (_, number) => `version ${number}`);
+    await mountSecret("version start");
+    for (const name of istio) await symlink(join("..data", name), join(directory, name));
+    const swapping = (async () => {
+      for (const version of versions) await mountSecret(version);
+    })();
+    let isSwapping = true;
+    void swapping.finally(() => {
+      isSwapping = false;
+    });
+    let reads = 0;
+    while (isSwapping) {
+      const texts = await readUnlessBusy();
+      if (texts !== undefined) expect(new Set(texts).size).toBe(1);
+      reads += 1;
+    }
+    await swapping;
+    expect(reads).toBeGreaterThan(1);
+    expect(await readUnlessBusy()).toEqual(Array(4).fill("version 39"));
+  });
+
+  it("reads what a link that is itself the directory leads to", async () => {
+    await fill(...istio);
+    const link = `${directory}-link`;
+    await symlink(directory, link);
+    const found = await readCacertsDirectory(link).finally(() => rm(link));
+    expect(found?.files.rootPem).toBe("text of root-cert.pem");
+  });
+
+  it("refuses a link that leads to itself", async () => {
+    await symlink("..data", join(directory, "..data"));
+    expect((await failure()).code).toBe("cacerts-unreadable");
   });
 
   it.each(istio)("says that %s is missing", async (missing) => {
