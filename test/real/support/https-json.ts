@@ -1,11 +1,14 @@
 import type { IncomingMessage } from "node:http";
+import { request as requestInClear } from "node:http";
 import { type RequestOptions, request } from "node:https";
 import { buffer } from "node:stream/consumers";
 
-/** How to reach a server of the harness; the client's certificate is optional. */
+/** How to reach a server. */
 export type HttpsServer = {
+  /** https; http too, for a server of somebody else's that has it. */
   readonly url: string;
-  readonly caPem: string;
+  /** Absent: the authorities that Node knows. */
+  readonly caPem?: string | undefined;
   readonly clientCertificate?: { readonly certificatePem: string; readonly privateKeyPem: string };
 };
 
@@ -45,7 +48,8 @@ export async function httpsJson(server: HttpsServer, call: HttpsCall): Promise<H
     headers: { ...(text !== undefined && { "content-type": "application/json" }), ...call.headers },
   };
   const { promise, resolve, reject } = Promise.withResolvers<HttpsAnswer>();
-  const sent = request(new URL(call.path, server.url), options, (response) => {
+  const url = new URL(call.path, server.url);
+  const sent = (url.protocol === "http:" ? requestInClear : request)(url, options, (response) => {
     buffer(response).then((bytes) => resolve(answerOf(response, parsed(bytes.toString("utf8")))), reject);
   });
   sent.once("error", reject);

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findTestVault, type VaultServer } from "./support/vault-server.ts";
+
+const vault = await findTestVault();
+
+describe.skipIf(vault.skipped)(`the Vault of the tests ${vault.skipped}`, () => {
+  let server: VaultServer;
+  beforeAll(async () => {
+    server = await vault.start();
+  });
+  afterAll(() => server?.close());
+
+  test("is initialised, unsealed and active", async () => {
+    const health = await server.request({ method: "GET", path: "sys/health" });
+    expect([health.status, health.at("sealed"), health.at("initialized")]).toEqual([200, false, true]);
+  });
+});
+
+describe.skipIf(vault.skippedOwn)(`a Vault of our own ${vault.skippedOwn}`, () => {
+  let server: VaultServer;
+  beforeAll(async () => {
+    server = await vault.start();
+  });
+  afterAll(() => server?.close());
+  const health = async () => (await server.request({ method: "GET", path: "sys/health" })).status;
+
+  test("is sealed and unsealed", async () => {
+    await server.own?.seal();
+    expect(await health()).toBe(503);
+    await server.own?.unseal();
+    expect(await health()).toBe(200);
+  });
+
+  test("keeps its data when it is killed, and is sealed when it is started again", async () => {
+    await server.request({ method: "PUT", path: "sys/policies/acl/kept", body: { policy: 'path "a" {}' } });
+    await server.own?.kill();
+    await expect(health()).rejects.toThrow("ECONNREFUSED");
+    await server.own?.start();
+    expect(await health()).toBe(503);
+    await server.own?.unseal();
+    expect((await server.request({ method: "GET", path: "sys/policies/acl/kept" })).status).toBe(200);
+  });
+
+  test("accepts connections and says nothing while it is paused", async () => {
+    server.own?.pause();
+    await expect(server.request({ method: "GET", path: "sys/health", timeoutMs: 500 })).rejects.toThrow("abort");
+    server.own?.resume();
+    expect(await health()).toBe(200);
+  });
+});
+
+describe.skipIf(vault.skippedOwn)(`two nodes of Vault ${vault.skippedOwn}`, () => {
+  let server: VaultServer;
+  beforeAll(async () => {
+    server = await vault.start({ nodes: 2 });
+  });
+  afterAll(() => server?.close());
+  const health = async (node: number) => (await server.request({ method: "GET", path: "sys/health", node })).status;
+
+  test("one is active, the other a standby that passes requests on", async () => {
+    expect([await health(0), await health(1)]).toEqual([200, 429]);
+    const self = await server.request({ method: "GET", path: "auth/token/lookup-self", node: 1 });
+    expect(self.at("data", "policies")).toEqual(["root"]);
+  });
+
+  test("the standby takes over when the active one steps down", async () => {
+    await server.own?.stepDown(0);
+    expect(await health(1)).toBe(200);
+  });
+});
