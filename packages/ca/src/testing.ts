@@ -1,4 +1,4 @@
-/** Fakes of this package's seams and the behaviour suite of signing CAs; for tests only. */
+/** Fakes of this package's seams, and the behaviour suites of signing CAs and authenticators; for tests only. */
 
 import { randomBytes } from "node:crypto";
 import { createSource, type Publisher } from "@signet/runtime";
@@ -20,7 +20,14 @@ import { openCaMaterial } from "./signing/ca-material.ts";
 import { createLocalSigningCa } from "./signing/local-signing-ca.ts";
 import type { SigningCa, SigningRequest } from "./signing-ca.ts";
 
+export {
+  type AcceptedCredentials,
+  type AuthenticatorFixture,
+  type AuthenticatorSubject,
+  authenticatorSuite,
+} from "./testing/authenticator-suite.ts";
 export { buildTestCsr, type TestCsrOptions } from "./testing/build-test-csr.ts";
+export type { CredentialField } from "./testing/hostile-credentials.ts";
 export { type SigningCaSubject, type SuiteTools, signingCaSuite } from "./testing/signing-ca-suite.ts";
 
 /** How a fake signing CA differs from a good one. */
