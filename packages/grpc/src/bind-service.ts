@@ -11,6 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import type { StreamHandler, UnaryHandler } from "./call-context.ts";
+import type { CallType } from "./call-observer.ts";
 import { Status, StatusError } from "./status.ts";
 
 type HandlerOf<M extends Pick<DescMethod, "input" | "output" | "methodKind">> = M["methodKind"] extends "unary"
@@ -25,6 +26,7 @@ export type BoundMethod = {
   /** Full name of the service, such as `istio.v1.auth.IstioCertificateService`. */
   readonly service: string;
   readonly method: string;
+  readonly type: CallType;
   /** Throws a StatusError when the bytes are no such message. */
   readonly parse: (bytes: Uint8Array) => Message;
   readonly serialize: (response: MessageInitShape<DescMessage>) => Uint8Array;
@@ -64,10 +66,18 @@ export function bindService<M extends GenServiceMethods>(
   return { service: service as DescService, methods };
 }
 
+const callTypes: Readonly<Record<DescMethod["methodKind"], CallType>> = {
+  unary: "unary",
+  client_streaming: "client_stream",
+  server_streaming: "server_stream",
+  bidi_streaming: "bidi_stream",
+};
+
 function bindMethod(method: DescMethod, handler: unknown): BoundMethod {
   const common = {
     service: method.parent.typeName,
     method: method.name,
+    type: callTypes[method.methodKind],
     parse: (bytes: Uint8Array): Message => parseMessage(method.input, bytes),
     serialize: (response: MessageInitShape<DescMessage>): Uint8Array =>
       toBinary(method.output, create(method.output, response)),

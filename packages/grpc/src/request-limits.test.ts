@@ -10,6 +10,8 @@ import { bindService, type CallEvent, plaintextCredentials, Status, serve } from
 const unaryPath = "/istio.v1.auth.IstioCertificateService/CreateCertificate";
 const streamPath = "/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets";
 const kilobytes32 = 32_768;
+/** For four requests of that size with their headers. */
+const room = 4 * kilobytes32 + 4_096;
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -90,7 +92,7 @@ describe("a unary request that does not get complete", () => {
 
 describe("unfinished requests that fill the server", () => {
   test("keep out large requests and not small ones, until they are gone", async () => {
-    const { session, code } = await start({ maxUnfinishedBytes: 4 * kilobytes32 });
+    const { session, code } = await start({ maxUnfinishedBytes: room });
     const holders = Array.from({ length: 4 }, () => request(session));
     for (const holder of holders) holder.write(framed(kilobytes32).subarray(0, kilobytes32 - 100));
     // A round trip later all of that has arrived.
@@ -108,12 +110,12 @@ describe("unfinished requests that fill the server", () => {
   });
 
   test("do not include what a call has finished with", async () => {
-    const { session } = await start({ maxUnfinishedBytes: 4 * kilobytes32 });
+    const { session } = await start({ maxUnfinishedBytes: room });
     for (let turn = 0; turn < 10; turn++) expect(await whole(session, kilobytes32)).toBe(Status.OK);
   });
 
   test("do not include messages of a stream that were handed on", async () => {
-    const { session } = await start({ maxUnfinishedBytes: 4 * kilobytes32 });
+    const { session } = await start({ maxUnfinishedBytes: room });
     const stream = request(session, streamPath);
     const answers = createInbox<Buffer>(() => {});
     stream.on("data", (chunk: Buffer) => answers.push(chunk));

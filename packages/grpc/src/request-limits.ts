@@ -1,10 +1,15 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { headerListBytes, type RawHeaders } from "./raw-headers.ts";
 import { Status, StatusError } from "./status.ts";
 
 /** Watches what unfinished requests hold, over all calls of one listener. */
 export interface RequestLimits {
+  /** Largest header list of a request. */
+  readonly headerBytes: number;
   /** Watches one call from its start; `refuse` is called at most once, with the status to end it with. */
-  watch(stream: ServerHttp2Stream, refuse: (reason: StatusError) => void): RequestWatch;
+  watch(stream: ServerHttp2Stream, headers: RawHeaders, refuse: (reason: StatusError) => void): RequestWatch;
+  /** StatusError RESOURCE_EXHAUSTED for headers over the limit, which HTTP/2 lets through until the client knows of it. */
+  checkHeaders(headers: RawHeaders): void;
 }
 
 /** The watch over one call. */
@@ -21,8 +26,8 @@ export interface RequestWatch {
 const alwaysTakenBytes = 16_384;
 
 /**
- * Limits for the requests of one listener: `timeoutMs` for a unary request to be complete, `totalBytes` for all unfinished
- * messages together.
+ * Limits for the requests of one listener: `timeoutMs` for a unary request to be complete, `headerBytes` for the headers of
+ * each, `totalBytes` for all unfinished messages with their headers together.
  *
  * A request is held in memory before anyone has looked at its credentials, and HTTP/2 allows a client as many at a time as
  * there are streams. When the total is reached, requests that are larger than 16 KiB are refused with RESOURCE_EXHAUSTED;
@@ -30,12 +35,19 @@ const alwaysTakenBytes = 16_384;
  */
 export function createRequestLimits(limits: {
   readonly timeoutMs: number;
+  readonly headerBytes: number;
   readonly totalBytes: number;
 }): RequestLimits {
   let totalHeld = 0;
 
-  function watch(stream: ServerHttp2Stream, refuse: (reason: StatusError) => void): RequestWatch {
-    let held = 0;
+  function checkHeaders(headers: RawHeaders): void {
+    if (headerListBytes(headers) <= limits.headerBytes) return;
+    throw new StatusError(Status.RESOURCE_EXHAUSTED, `the headers exceed ${limits.headerBytes} bytes`);
+  }
+
+  function watch(stream: ServerHttp2Stream, headers: RawHeaders, refuse: (reason: StatusError) => void): RequestWatch {
+    let held = headerListBytes(headers);
+    totalHeld += held;
     let timer: NodeJS.Timeout | undefined;
     function taken(): void {
       totalHeld -= held;
@@ -71,5 +83,5 @@ export function createRequestLimits(limits: {
     };
   }
 
-  return { watch };
+  return { headerBytes: limits.headerBytes, watch, checkHeaders };
 }

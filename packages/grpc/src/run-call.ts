@@ -1,66 +1,10 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
-import type { Message } from "@bufbuild/protobuf";
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
+import { answerCall } from "./answer-call.ts";
 import type { BoundMethod } from "./bind-service.ts";
-import type { CallContext, Peer } from "./call-context.ts";
 import { failureOf, sentStatus, type WireStatus, wireStatus } from "./call-outcome.ts";
-import { http2StreamUnder } from "./http2-under-grpc.ts";
-import { createInbox, type Inbox } from "./inbox.ts";
-import { requestMetadata } from "./metadata.ts";
-import type { Peers } from "./peer.ts";
-import type { RawHeadersByStream } from "./raw-headers.ts";
-import type { RequestLimits } from "./request-limits.ts";
+import { type CallHost, calledMethod, openCall, type RunningCall, type ServerCall } from "./server-call.ts";
 import { Status, StatusError } from "./status.ts";
-
-/** What an RPC came to; reported once for each. */
-export type CallEvent = {
-  readonly service: string;
-  readonly method: string;
-  /** What the client was told; CANCELLED if it left before it could be told anything. */
-  readonly code: Status;
-  readonly durationMs: number;
-  readonly peer: Peer;
-};
-
-/** A failure that the client was told nothing about. */
-export type CallErrorEvent = { readonly service: string; readonly method: string; readonly error: unknown };
-
-/** What the calls of one listener share. */
-export interface CallHost {
-  readonly peers: Peers;
-  readonly headers: RawHeadersByStream;
-  readonly requestLimits: RequestLimits;
-  /** Every call that has begun and is not over. */
-  readonly running: Set<RunningCall>;
-  readonly onCall: (event: CallEvent) => void;
-  readonly onError: (event: CallErrorEvent) => void;
-}
-
-/** A call, as draining sees it. */
-export interface RunningCall {
-  readonly kind: BoundMethod["kind"];
-  /** Aborts the handler's signal; what it answers then is still sent. */
-  abort(reason: StatusError): void;
-  /** Aborts the handler's signal and ends the call with `reason`. */
-  cut(reason: StatusError): void;
-}
-
-type Call = {
-  readonly method: BoundMethod;
-  readonly wire: ServerInterceptingCallInterface;
-  readonly stream: ServerHttp2Stream;
-  readonly host: CallHost;
-  readonly peer: Peer;
-  readonly startedAt: number;
-  readonly requests: Inbox<Message>;
-  readonly controller: AbortController;
-  /** It is decided how the call ends. */
-  answered: boolean;
-  /** Nothing can be sent any more. */
-  over: boolean;
-  /** Fails the send that is under way. */
-  failSend: ((reason: StatusError) => void) | undefined;
-};
 
 /**
  * Runs one call: feeds the handler, sends what it answers, and reports the end once.
@@ -78,8 +22,8 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
       finish(call, wireStatus(reason));
     },
   };
-  const deadline = abortAtDeadline(call);
-  const watch = host.requestLimits.watch(call.stream, running.cut);
+  const deadline = method.kind === "unary" ? cutInTime(running, host.unaryDeadlineMs) : abortAtDeadline(call);
+  const watch = host.requestLimits.watch(call.stream, call.headers, running.cut);
   const close = (): void => {
     host.running.delete(running);
     clearTimeout(deadline);
@@ -87,6 +31,7 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
     closeCall(call);
   };
   host.running.add(running);
+  host.onStart({ ...calledMethod(method), peer: call.peer });
   if (method.kind === "unary") watch.startTimer();
   let received = false;
   wire.start({
@@ -108,24 +53,7 @@ export function runCall(method: BoundMethod, wire: ServerInterceptingCallInterfa
   if (call.stream.destroyed || call.stream.closed) close();
 }
 
-function openCall(method: BoundMethod, wire: ServerInterceptingCallInterface, host: CallHost): Call {
-  const stream = http2StreamUnder(wire);
-  return {
-    method,
-    wire,
-    stream,
-    host,
-    peer: host.peers.of(stream),
-    startedAt: performance.now(),
-    requests: createInbox<Message>(() => wire.startRead()),
-    controller: new AbortController(),
-    answered: false,
-    over: false,
-    failSend: undefined,
-  };
-}
-
-function closeCall(call: Call): void {
+function closeCall(call: ServerCall): void {
   if (call.over) return;
   call.over = true;
   const { method, peer, stream } = call;
@@ -136,7 +64,7 @@ function closeCall(call: Call): void {
   else abort(call, new StatusError(code, "the call ended before it was answered"));
   if (!stream.closed && !stream.readableEnded) setTimeout(closeHalfOpen, halfOpenMs, stream).unref();
   const durationMs = performance.now() - call.startedAt;
-  call.host.onCall({ service: method.service, method: method.method, code, durationMs, peer });
+  call.host.onCall({ ...calledMethod(method), code, durationMs, peer });
 }
 
 /** How long a client may keep its half of a stream open after it was told how the call ended. */
@@ -151,9 +79,9 @@ function closeHalfOpen(stream: ServerHttp2Stream): void {
  * grpc-js tells of a passed deadline once its status went out, which for a stream whose client does not read is never. The
  * status is sent by grpc-js; this ends the handler.
  */
-function abortAtDeadline(call: Call): NodeJS.Timeout | undefined {
+function abortAtDeadline(call: ServerCall): NodeJS.Timeout | undefined {
   const deadline = Number(call.wire.getDeadline());
-  if (call.method.kind === "unary" || !Number.isFinite(deadline)) return undefined;
+  if (!Number.isFinite(deadline)) return undefined;
   return setTimeout(() => {
     const reason = new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed");
     call.answered = true;
@@ -162,17 +90,22 @@ function abortAtDeadline(call: Call): NodeJS.Timeout | undefined {
   }, deadline - Date.now());
 }
 
-function abort(call: Call, reason: StatusError): void {
+/** A client may set no deadline, or one that is longer than anybody should wait: a unary call is over by ours. */
+function cutInTime(running: RunningCall, deadlineMs: number): NodeJS.Timeout | undefined {
+  if (!Number.isFinite(deadlineMs)) return undefined;
+  const late = (): void =>
+    running.cut(new StatusError(Status.DEADLINE_EXCEEDED, "the call took longer than the server allows"));
+  return setTimeout(late, deadlineMs);
+}
+
+function abort(call: ServerCall, reason: StatusError): void {
   call.controller.abort(reason);
   call.requests.fail(reason);
   if (call.over) call.failSend?.(reason);
 }
 
-function begin(call: Call): void {
-  const metadata = requestMetadata(call.host.headers.of(call.stream));
-  const context = { signal: call.controller.signal, metadata, peer: call.peer };
-  const outcome = call.method.kind === "unary" ? answerUnary(call, context) : answerStream(call, context);
-  outcome.then(
+function begin(call: ServerCall): void {
+  answerCall(call).then(
     () => finish(call, { code: Status.OK, details: "OK", metadata: null }),
     (error: unknown) => {
       const { status, ...failure } = failureOf(error, call.controller.signal);
@@ -184,15 +117,17 @@ function begin(call: Call): void {
 }
 
 /** Ends the call with `status`, unless it has one: a second one would make grpc-js forget the first. */
-function finish(call: Call, status: WireStatus): void {
+function finish(call: ServerCall, status: WireStatus): void {
   if (call.answered) return;
   call.answered = true;
+  call.host.pingLimit.forgive(call.stream);
   call.wire.sendStatus(status);
 }
 
-function receive(call: Call, bytes: Uint8Array): void {
+function receive(call: ServerCall, bytes: Uint8Array): void {
   try {
     call.requests.push(call.method.parse(bytes));
+    call.host.onMessage({ ...calledMethod(call.method), direction: "received" });
   } catch (error) {
     call.requests.fail(error);
   }
@@ -202,40 +137,6 @@ function receive(call: Call, bytes: Uint8Array): void {
  * Ends the requests of a stream, unless its client has cancelled. Node ends the readable side of an aborted stream as if the
  * client had finished, and a client in Node that cancels does finish a moment before: what comes with the same packet counts.
  */
-function endRequests(call: Call): void {
+function endRequests(call: ServerCall): void {
   if (!call.stream.aborted) call.requests.end();
-}
-
-async function answerUnary({ method, requests, wire }: Call, context: CallContext): Promise<void> {
-  if (method.kind !== "unary") return;
-  const first = await requests.next();
-  // Cardinality violations are UNIMPLEMENTED by the status codes document of gRPC.
-  if (first.done) throw new StatusError(Status.UNIMPLEMENTED, "a unary call carries one request and not none");
-  if (!(await requests.next()).done) {
-    throw new StatusError(Status.UNIMPLEMENTED, "a unary call carries one request and not several");
-  }
-  const response = await method.handler(first.value, context);
-  wire.sendMessage(asBuffer(method.serialize(response)), () => {});
-}
-
-async function answerStream(call: Call, context: CallContext): Promise<void> {
-  const { method } = call;
-  if (method.kind !== "stream") return;
-  for await (const response of method.handler(call.requests, context)) {
-    await send(call, method.serialize(response));
-  }
-}
-
-/** Resolves when HTTP/2 took the message, which it does as fast as the client reads; rejects when the call is over. */
-function send(call: Call, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // A message after the status would destroy the stream, and grpc-js calls back only if the message went out.
-    if (call.answered || call.over) return reject(call.controller.signal.reason);
-    call.failSend = reject;
-    call.wire.sendMessage(asBuffer(bytes), resolve);
-  });
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

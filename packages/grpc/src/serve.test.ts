@@ -27,6 +27,7 @@ describe("a unary call", () => {
     expect(await ended()).toEqual({
       service: "istio.v1.auth.IstioCertificateService",
       method: "CreateCertificate",
+      type: "unary",
       code: Status.OK,
       durationMs: expect.any(Number),
       peer: { address: "unix", transport: "unix" },
@@ -141,6 +142,30 @@ describe("a unary call", () => {
     const codes = [Status.DEADLINE_EXCEEDED, Status.CANCELLED];
     expect(codes).toContain(((await aborted.promise) as StatusError).code);
     expect(codes).toContain(await code());
+  });
+
+  test("that takes longer than the server allows fails with DEADLINE_EXCEEDED and reports nothing hidden", async () => {
+    const { channel, code, errors } = await pairOf(
+      (_request, { signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      { unaryDeadlineMs: 50 },
+    );
+    await expect(channel.unary(createCertificate, {}, unhurried)).rejects.toMatchObject({
+      code: Status.DEADLINE_EXCEEDED,
+      message: "the call took longer than the server allows",
+    });
+    expect(await code()).toBe(Status.DEADLINE_EXCEEDED);
+    expect(errors).toEqual([]);
+  });
+
+  test("is over by the server's deadline though its handler never ends, and what that answers later is dropped", async () => {
+    const answer = Promise.withResolvers<{ certChain: string[] }>();
+    const { channel, code } = await pairOf(() => answer.promise, { unaryDeadlineMs: 50 });
+    const expected = { code: Status.DEADLINE_EXCEEDED };
+    await expect(channel.unary(createCertificate, {}, unhurried)).rejects.toMatchObject(expected);
+    expect(await code()).toBe(Status.DEADLINE_EXCEEDED);
+    answer.resolve({ certChain: ["too late"] });
+    await expect(channel.unary(createCertificate, {}, unhurried)).resolves.toMatchObject({ certChain: ["too late"] });
   });
 
   test("of a method without handler, and of an unknown one, answers UNIMPLEMENTED", async () => {

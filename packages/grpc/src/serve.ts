@@ -7,19 +7,22 @@ import {
 } from "@grpc/grpc-js";
 import { createAcceptor } from "./acceptor.ts";
 import type { BoundMethod, ServiceBinding } from "./bind-service.ts";
+import { type CallObserver, guardedObserver } from "./call-observer.ts";
 import { GrpcError } from "./errors.ts";
 import type { HealthState } from "./health.ts";
 import { http2ServerUnder } from "./http2-under-grpc.ts";
 import { type BoundAddress, type ListenAddress, type Listening, listen } from "./listen.ts";
 import { createPeers } from "./peer.ts";
+import { createPingLimit } from "./ping-limit.ts";
 import { createRawHeaders } from "./raw-headers.ts";
 import { createRequestLimits } from "./request-limits.ts";
-import { type CallErrorEvent, type CallEvent, type CallHost, runCall } from "./run-call.ts";
+import { runCall } from "./run-call.ts";
+import type { CallHost } from "./server-call.ts";
 import type { ServerCredentials } from "./server-credentials.ts";
 import { Status, StatusError } from "./status.ts";
 
 /** How `serve` serves; what is left out has Istio's value. */
-export interface ServeOptions {
+export interface ServeOptions extends Partial<CallObserver> {
   readonly listen: ListenAddress;
   readonly credentials: ServerCredentials;
   readonly services: readonly ServiceBinding[];
@@ -29,8 +32,16 @@ export interface ServeOptions {
   readonly reflection?: boolean;
   /** Largest request; default 4 MiB. A larger one answers RESOURCE_EXHAUSTED before it is read. */
   readonly maxReceiveBytes?: number;
+  /**
+   * Largest header list of a request by RFC 9113 section 6.5.2, told to clients; default 32768. A larger one ends its own call
+   * with RESOURCE_EXHAUSTED, or with ENHANCE_YOUR_CALM, which gRPC clients report as that. A single header over 64 KiB ends the
+   * connection, since HTTP/2 in Node cannot read on after it.
+   */
+  readonly maxHeaderListBytes?: number;
   /** How long the request of a unary call may take to arrive; default 15000. A later one answers DEADLINE_EXCEEDED. */
   readonly requestTimeoutMs?: number;
+  /** How long a unary call may take altogether, whatever its client allows; default 75000. Then it answers DEADLINE_EXCEEDED. */
+  readonly unaryDeadlineMs?: number;
   /**
    * What all unfinished requests together may hold; default 64 MiB. Beyond it, requests over 16 KiB answer RESOURCE_EXHAUSTED.
    */
@@ -42,16 +53,16 @@ export interface ServeOptions {
   /** How long a TLS handshake may take; default 10000. */
   readonly handshakeTimeoutMs?: number;
   /**
-   * Pings on every connection; default every 30000 with an answer within 10000. Clients may ping as often as they like: unlike
-   * istiod's, this server does not end connections for it, since grpc-js has no such limit and HTTP/2 floods are Node's matter.
+   * Pings on every connection; default every 30000 with an answer within 10000. A client that pings more often than every
+   * `minClientIntervalMs`, default 15000, is sent away after the third time; 0 lets clients ping as they like.
    */
-  readonly keepalive?: { readonly timeMs?: number; readonly timeoutMs?: number };
+  readonly keepalive?: {
+    readonly timeMs?: number;
+    readonly timeoutMs?: number;
+    readonly minClientIntervalMs?: number;
+  };
   /** Ends connections of this age, spread by a tenth either way, and cuts their calls after the grace; default never. */
   readonly connectionAge?: { readonly maxMs: number; readonly graceMs: number };
-  /** Called once for every RPC to a served method, with its final status. */
-  readonly onCall?: (event: CallEvent) => void;
-  /** Called with the cause when a client is told no more than "internal error". */
-  readonly onError?: (event: CallErrorEvent) => void;
   /** Called when a TLS handshake fails or new TLS material is refused. */
   readonly onConnectionError?: (error: unknown) => void;
 }
@@ -83,22 +94,15 @@ export interface GrpcListener {
  * ```
  */
 export async function serve(options: ServeOptions): Promise<GrpcListener> {
-  const headers = createRawHeaders();
-  const host: CallHost = {
-    headers,
-    peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
-    requestLimits: createRequestLimits({
-      timeoutMs: options.requestTimeoutMs ?? 15_000,
-      totalBytes: options.maxUnfinishedBytes ?? 64 * 1024 * 1024,
-    }),
-    running: new Set(),
-    ...guardedEvents(options),
-  };
+  const host = callHost(options);
   const services = [...options.services, ...(await ownServices(options))];
   const methods = services.flatMap((binding) => binding.methods);
   const server = createServer(options, methods, host);
   const connections = server.createConnectionInjector(GrpcServerCredentials.createInsecure());
-  headers.watch(http2ServerUnder(server));
+  const http2Server = http2ServerUnder(server);
+  http2Server.updateSettings({ maxHeaderListSize: host.requestLimits.headerBytes });
+  host.headers.watch(http2Server);
+  host.pingLimit.watch(http2Server);
   let draining: Promise<void> | undefined;
   const events = {
     onReady: (socket: Socket) => (draining === undefined ? connections.injectConnection(socket) : socket.destroy()),
@@ -116,23 +120,20 @@ export async function serve(options: ServeOptions): Promise<GrpcListener> {
   };
 }
 
-/** An observer that throws must not end the process, which it would from inside an event of HTTP/2. */
-function guardedEvents({ onCall, onError }: ServeOptions): Pick<CallHost, "onCall" | "onError"> {
-  const reportError = (event: CallErrorEvent): void => {
-    try {
-      onError?.(event);
-    } catch {
-      // Whoever is told of errors has failed to take one; there is nobody left to tell.
-    }
+function callHost(options: ServeOptions): CallHost {
+  return {
+    peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
+    headers: createRawHeaders(),
+    requestLimits: createRequestLimits({
+      timeoutMs: options.requestTimeoutMs ?? 15_000,
+      headerBytes: options.maxHeaderListBytes ?? 32_768,
+      totalBytes: options.maxUnfinishedBytes ?? 64 * 1024 * 1024,
+    }),
+    pingLimit: createPingLimit(options.keepalive?.minClientIntervalMs ?? 15_000),
+    unaryDeadlineMs: options.unaryDeadlineMs ?? 75_000,
+    running: new Set(),
+    ...guardedObserver(options),
   };
-  const reportCall = (event: CallEvent): void => {
-    try {
-      onCall?.(event);
-    } catch (error) {
-      reportError({ service: event.service, method: event.method, error });
-    }
-  };
-  return { onCall: reportCall, onError: reportError };
 }
 
 /** Loaded only where they are wanted: descriptors cost memory and start-up time. */
