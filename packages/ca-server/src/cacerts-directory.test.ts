@@ -1,8 +1,9 @@
-import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readFileCapped } from "@signet/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readCacertsDirectory } from "./cacerts-directory.ts";
+import { type ReadFile, readCacertsDirectory } from "./cacerts-directory.ts";
 import { CaServerError } from "./errors.ts";
 
 let directory: string;
@@ -32,22 +33,20 @@ async function failure(): Promise<CaServerError> {
 /** As the kubelet replaces a mounted Secret: a new directory, then `..data` turned to it at once, then the old one removed. */
 async function mountSecret(text: string): Promise<void> {
   const name = `..${text.replace(" ", "_")}`;
-  await mkdir(join(directory, name));
-  for (const file of istio) await writeFile(join(directory, name, file), text);
+  await writeVersion(name, text);
   const before = await readlink(join(directory, "..data")).catch(() => undefined);
-  await symlink(name, join(directory, "..data_tmp"));
-  await rename(join(directory, "..data_tmp"), join(directory, "..data"));
+  await turnDataTo(name);
   if (before !== undefined) await rm(join(directory, before), { recursive: true });
 }
 
-async function readUnlessBusy(): Promise<readonly string[] | undefined> {
-  try {
-    const found = await readCacertsDirectory(directory);
-    return found === undefined ? [] : Object.values(found.files);
-  } catch (error) {
-    if (error instanceof CaServerError && error.message.endsWith("change while they are read")) return undefined;
-    throw error;
-  }
+async function writeVersion(name: string, text: string): Promise<void> {
+  await mkdir(join(directory, name));
+  for (const file of istio) await writeFile(join(directory, name, file), text);
+}
+
+async function turnDataTo(name: string): Promise<void> {
+  await symlink(name, join(directory, "..data_tmp"));
+  await rename(join(directory, "..data_tmp"), join(directory, "..data"));
 }
 
 const istio = ["ca-cert.pem", "ca-key.pem", "cert-chain.pem", "root-cert.pem"];
@@ -117,26 +116,62 @@ describe("readCacertsDirectory", () => {
     expect((await readCacertsDirectory(directory))?.files.rootPem).toBe("root-cert.pem");
   });
 
-  it("never mixes two versions of a mounted Secret, however often they are swapped", async () => {
-    const versions = Array.from({ length: 40 }, (_, number) => `version ${number}`);
-    await mountSecret("version start");
+  it("never mixes two versions of a mounted Secret", async () => {
+    await mountSecret("version 1");
     for (const name of istio) await symlink(join("..data", name), join(directory, name));
-    const swapping = (async () => {
-      for (const version of versions) await mountSecret(version);
-    })();
-    let isSwapping = true;
-    void swapping.finally(() => {
-      isSwapping = false;
-    });
+    let isSwapped = false;
+    const swapAfterFirst: ReadFile = async (path, maxBytes) => {
+      const text = await readFileCapped(path, maxBytes);
+      if (!isSwapped) await mountSecret("version 2");
+      isSwapped = true;
+      return text;
+    };
+    const found = await readCacertsDirectory(directory, swapAfterFirst);
+    expect(Object.values(found?.files ?? {})).toEqual(Array(4).fill("version 2"));
+  });
+
+  it("reads all of a mounted Secret from where its link led first, even if nothing is removed", async () => {
+    await mountSecret("version 1");
+    await cp(join(directory, "..version_1"), join(directory, "..kept"), { recursive: true });
+    await turnDataTo("..kept");
+    for (const name of istio) await symlink(join("..data", name), join(directory, name));
+    const seen: string[] = [];
+    const readWhileTurning: ReadFile = async (path, maxBytes) => {
+      const text = await readFileCapped(path, maxBytes);
+      seen.push(text.toString("utf8"));
+      if (seen.length === 1) await writeVersion("..other", "version 2");
+      if (seen.length === 1) await turnDataTo("..other");
+      return text;
+    };
+    const found = await readCacertsDirectory(directory, readWhileTurning);
+    expect(seen.slice(0, 4)).toEqual(Array(4).fill("version 1"));
+    expect(Object.values(found?.files ?? {})).toEqual(Array(4).fill("version 2"));
+  });
+
+  it("waits for somebody who replaces files in their place", async () => {
+    await fill(...istio);
     let reads = 0;
-    while (isSwapping) {
-      const texts = await readUnlessBusy();
-      if (texts !== undefined) expect(new Set(texts).size).toBe(1);
-      reads += 1;
-    }
-    await swapping;
-    expect(reads).toBeGreaterThan(1);
-    expect(await readUnlessBusy()).toEqual(Array(4).fill("version 39"));
+    const writeBetween: ReadFile = async (path, maxBytes) => {
+      const text = await readFileCapped(path, maxBytes);
+      if (++reads === 2) for (const name of istio) await writeFile(join(directory, name), "new");
+      return text;
+    };
+    const found = await readCacertsDirectory(directory, writeBetween);
+    expect(Object.values(found?.files ?? {})).toEqual(Array(4).fill("new"));
+  });
+
+  it("gives up on a directory that never rests", async () => {
+    await fill(...istio);
+    let reads = 0;
+    const writeAlways: ReadFile = async (path, maxBytes) => {
+      await writeFile(join(directory, "root-cert.pem"), `${++reads}`);
+      return readFileCapped(path, maxBytes);
+    };
+    await expect(readCacertsDirectory(directory, writeAlways)).rejects.toMatchObject({
+      code: "cacerts-unreadable",
+      message: expect.stringMatching(/its files change while they are read$/),
+    });
+    expect(reads).toBeLessThan(50);
   });
 
   it("reads what a link that is itself the directory leads to", async () => {

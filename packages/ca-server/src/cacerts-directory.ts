@@ -15,6 +15,9 @@ export type CacertsDirectory = {
   readonly generated: boolean;
 };
 
+/** Reads a file whole, as `readFileCapped`; passed in where a test writes while we read. */
+export type ReadFile = (path: string, maxBytes: number) => Promise<Buffer>;
+
 /** What one pass over the directory found. */
 type Reading =
   | { readonly kind: "empty" }
@@ -43,8 +46,11 @@ const maxPasses = 6;
  * Half a CA is an error: starting with a root of our own instead would quietly split the mesh.
  * @throws CaServerError `cacerts-incomplete` naming what is missing, `cacerts-unreadable` also for one that never rests
  */
-export async function readCacertsDirectory(directory: string): Promise<CacertsDirectory | undefined> {
-  const reading = await readAtRest(directory);
+export async function readCacertsDirectory(
+  directory: string,
+  readFile: ReadFile = readFileCapped,
+): Promise<CacertsDirectory | undefined> {
+  const reading = await readAtRest(directory, readFile);
   switch (reading.kind) {
     case "complete":
       return toCacerts(directory, reading);
@@ -80,11 +86,11 @@ async function toCacerts(
 }
 
 /** Two passes in a row that found the same; whoever replaces files one by one may be halfway through. */
-async function readAtRest(directory: string): Promise<Reading> {
+async function readAtRest(directory: string, readFile: ReadFile): Promise<Reading> {
   try {
-    let before = await readOnce(directory);
+    let before = await readOnce(directory, readFile);
     for (let pass = 1; pass < maxPasses; pass++) {
-      const reading = await readOnce(directory);
+      const reading = await readOnce(directory, readFile);
       if (reading.kind !== "vanished" && isSame(before, reading)) return reading;
       before = reading;
     }
@@ -94,7 +100,7 @@ async function readAtRest(directory: string): Promise<Reading> {
   throw unreadable(directory, "its files change while they are read");
 }
 
-async function readOnce(directory: string): Promise<Reading> {
+async function readOnce(directory: string, readFile: ReadFile): Promise<Reading> {
   const base = await resolveBase(directory);
   if (base === undefined) return { kind: "empty" };
   try {
@@ -104,20 +110,15 @@ async function readOnce(directory: string): Promise<Reading> {
     if (!wanted.some((name) => present.has(name))) return { kind: "empty" };
     const missing = wanted.filter((name) => !present.has(name));
     if (missing.length > 0) return { kind: "incomplete", missing };
-    const texts = await readAll(base, present.has(revocationFile) ? [...wanted, revocationFile] : wanted);
+    const names = present.has(revocationFile) ? [...wanted, revocationFile] : wanted;
+    const texts = new Map<string, string>();
+    for (const name of names) texts.set(name, (await readFile(join(base, name), maxFileBytes)).toString("utf8"));
     return { kind: "complete", layout, texts, generated: present.has(markerFile) };
   } catch (error) {
     // Listed and gone: it was replaced under our eyes, which the next pass will see.
     if (isFileMissing(error)) return { kind: "vanished" };
     throw error;
   }
-}
-
-async function readAll(base: string, names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const entries = names.map(
-    async (name) => [name, (await readFileCapped(join(base, name), maxFileBytes)).toString("utf8")] as const,
-  );
-  return new Map(await Promise.all(entries));
 }
 
 /** Where a name is looked up once for all files, so that a link that is turned meanwhile turns for none of them. */
