@@ -1,26 +1,9 @@
 import type { AuthenticationReason, AuthenticationResult, Authenticator } from "@signet/ca";
-import type { JwtResult, JwtVerifier } from "@signet/jwt";
+import type { JwtVerifier } from "@signet/jwt";
 import type { Clock } from "@signet/runtime";
 import type { TrustDomain } from "@signet/spiffe";
 import { parseServiceAccountSubject, serviceAccountId } from "./service-account-id.ts";
-
-type RejectionCode = Extract<JwtResult, { kind: "rejected" }>["code"];
-
-const reasonOf = {
-  "token-malformed": "token-malformed",
-  "token-too-large": "token-too-large",
-  "critical-header-unsupported": "token-malformed",
-  "algorithm-not-allowed": "algorithm-not-allowed",
-  "issuer-unknown": "issuer-unknown",
-  "audience-mismatch": "audience-mismatch",
-  "expiry-missing": "token-malformed",
-  "token-expired": "token-expired",
-  "token-not-yet-valid": "token-not-yet-valid",
-  "subject-missing": "subject-missing",
-  "key-not-found": "key-not-found",
-  "key-unsuitable": "key-unsuitable",
-  "signature-invalid": "signature-invalid",
-} as const satisfies Record<RejectionCode, AuthenticationReason>;
+import { rejectionReasons } from "./token-rejection.ts";
 
 /**
  * Knows callers by a JWT of a trusted OIDC issuer whose subject is a Kubernetes service account.
@@ -38,7 +21,7 @@ export function createOidcTokenAuthenticator(
       if (presented.bearerToken === undefined) return { kind: "not-applicable" };
       const result = await options.verifier.verify(presented.bearerToken, signal);
       if (result.kind === "unavailable") return { kind: "unavailable", reason: result.code, cause: result.detail };
-      if (result.kind === "rejected") return rejected(reasonOf[result.code], result.detail);
+      if (result.kind === "rejected") return rejected(rejectionReasons[result.code], result.detail);
       const { exp } = result.claims;
       if (typeof exp !== "number" || exp * 1000 <= clock.now().getTime()) {
         return rejected("token-expired", "token expired within the allowed clock skew");

@@ -10,8 +10,8 @@ const serviceAccountSyntax = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-
 const maxServiceAccountLength = 253;
 
 /** The SPIFFE ID of a service account, as Istio names workloads. */
-export function serviceAccountId(account: ServiceAccount, trustDomain: TrustDomain): SpiffeId {
-  return kubernetesSpiffeId({ trustDomain, ...account });
+export function serviceAccountId({ namespace, serviceAccount }: ServiceAccount, trustDomain: TrustDomain): SpiffeId {
+  return kubernetesSpiffeId({ trustDomain, namespace, serviceAccount });
 }
 
 /** Returns the service account that `system:serviceaccount:<namespace>:<name>` names, or undefined for any other text. */

@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { decodeJwtUnverified } from "@signet/jwt";
+import type { KubernetesApi, TokenReviewStatus, TokenUser } from "@signet/kubernetes";
+import { type Clock, withDeadline } from "@signet/runtime";
+import { parseServiceAccountSubject } from "../authenticators/service-account-id.ts";
+import { createCallLimit } from "./call-limit.ts";
+import { createSharedFlights } from "./shared-flights.ts";
+import { type TokenChecker, type TokenHolder, type TokenVerdict, tokenDefect } from "./token-checker.ts";
+import { createVerdictCache } from "./verdict-cache.ts";
+
+/** How tokens are reviewed. */
+export type TokenReviewerOptions = {
+  readonly api: Pick<KubernetesApi, "reviewToken">;
+  /** A token must be for one of them, by the API server's own word. */
+  readonly audiences: readonly string[];
+  /** How long the API server's yes counts, in milliseconds, though never past the token's `exp`; 0 asks it every time. */
+  readonly cacheTtlMs: number;
+};
+
+const deadlineMs = 5_000;
+/** A no counts for as long as a client that retries at once would ask again. */
+const refusalTtlMs = 1_000;
+const maxCached = 10_000;
+/** Istiod's limit is one of rate: 80 calls a second for everything it asks. */
+const limits = { maxRunning: 128, maxWaiting: 1_024 };
+
+/**
+ * Asks the API server whose a token is (TokenReview). It is asked once for all who show the same token at the same time,
+ * its answer counts for a short while, and its silence of five seconds, like any failure of its, is no answer.
+ *
+ * The audiences of the answer are checked: an API server that knows of none would vouch for a token for anybody. Tokens
+ * are kept nowhere, only their SHA-256.
+ */
+export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock): TokenChecker {
+  const { api, audiences, cacheTtlMs } = options;
+  const cache = createVerdictCache({ maxEntries: maxCached }, clock);
+  const flights = createSharedFlights<TokenVerdict>();
+  const limit = createCallLimit(limits);
+
+  function remember(key: string, token: string, verdict: TokenVerdict): void {
+    if (verdict.kind === "unavailable" || cacheTtlMs === 0) return;
+    const until = verdict.kind === "known" ? expiryOf(token) : undefined;
+    const ttlMs = verdict.kind === "known" ? cacheTtlMs : Math.min(refusalTtlMs, cacheTtlMs);
+    cache.set(key, verdict, { ttlMs, ...(until !== undefined && { until }) });
+  }
+
+  async function review(key: string, token: string, signal: AbortSignal): Promise<TokenVerdict> {
+    const ask = (within: AbortSignal) => limit.run(() => api.reviewToken({ token, audiences }, within), within);
+    try {
+      const answer = await withDeadline({ clock, ms: deadlineMs, what: "TokenReview" }, ask, signal);
+      if (answer === "overloaded") {
+        return { kind: "unavailable", reason: "overloaded", cause: "too many tokens wait for their review" };
+      }
+      const verdict = judge(answer, audiences);
+      remember(key, token, verdict);
+      return verdict;
+    } catch (cause) {
+      // Also where the API server refuses to be asked (403): then it has said nothing about the token.
+      return { kind: "unavailable", reason: "api-server-unavailable", cause };
+    }
+  }
+
+  return {
+    async check(token, signal): Promise<TokenVerdict> {
+      const defect = tokenDefect(token);
+      if (defect !== undefined) return defect;
+      const key = createHash("sha256").update(token).digest("base64");
+      return cache.get(key) ?? (await flights.join(key, (within) => review(key, token, within), signal));
+    },
+  };
+}
+
+function judge(status: TokenReviewStatus, audiences: readonly string[]): TokenVerdict {
+  // In istiod's order: an error counts even beside a yes.
+  if (status.error !== undefined && status.error !== "") return refused("token-refused", status.error);
+  if (!status.authenticated) return refused("token-refused", "the API server does not know the token");
+  if (!status.audiences.some((audience) => audiences.includes(audience))) {
+    return refused("audience-mismatch", `the API server names no audience out of ${audiences.join(", ")}`);
+  }
+  const holder = status.user && readHolder(status.user);
+  if (holder === undefined) {
+    return refused("subject-not-service-account", "the token is not that of a service account");
+  }
+  return { kind: "known", holder };
+}
+
+function refused(
+  reason: "token-refused" | "audience-mismatch" | "subject-not-service-account",
+  cause: string,
+): TokenVerdict {
+  return { kind: "rejected", reason, cause };
+}
+
+function readHolder({ username, groups, extra }: TokenUser): TokenHolder | undefined {
+  if (!groups.includes("system:serviceaccounts")) return undefined;
+  const account = parseServiceAccountSubject(username);
+  if (account === undefined) return undefined;
+  const first = (name: string): string | undefined => extra.get(`authentication.kubernetes.io/${name}`)?.[0];
+  const [podName, podUid, nodeName] = [first("pod-name"), first("pod-uid"), first("node-name")];
+  return {
+    ...account,
+    ...(podName !== undefined && podName !== "" && { podName }),
+    ...(podUid !== undefined && podUid !== "" && { podUid }),
+    ...(nodeName !== undefined && nodeName !== "" && { nodeName }),
+  };
+}
+
+/** When a token that the API server vouches for expires by its own words; undefined for one that does not say. */
+function expiryOf(token: string): Date | undefined {
+  try {
+    const { exp } = decodeJwtUnverified(token).claims;
+    return typeof exp === "number" ? new Date(exp * 1000) : undefined;
+  } catch {
+    return undefined;
+  }
+}
