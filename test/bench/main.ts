@@ -1,8 +1,12 @@
+import { createCertificate } from "./create-certificate.ts";
 import { issue } from "./issue.ts";
 import type { BenchmarkCase } from "./measure.ts";
 
 /** Every benchmark there is, one file per hot path. */
-const benchmarks: Readonly<Record<string, () => Promise<readonly BenchmarkCase[]>>> = { issue };
+const benchmarks: Readonly<Record<string, () => Promise<readonly BenchmarkCase[]>>> = {
+  issue,
+  "create-certificate": createCertificate,
+};
 
 const usage = `usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json]\n`;
 

@@ -1,0 +1,119 @@
+import { type BenchChild, startBenchChild } from "./create-certificate/bench-child.ts";
+import { benchCsrs } from "./create-certificate/issue-core.ts";
+import { createRequests, freshConnections, keptConnections, type Load } from "./create-certificate/load.ts";
+import type { BenchmarkCase } from "./measure.ts";
+
+/** How calls reach a server, and how many make one round. */
+type Shape = { readonly name: string; readonly calls: number; open(server: BenchChild): Promise<Load> };
+
+/** One side: CPU time of one call in microseconds, each time it is asked. */
+type Side = { warmUp(): Promise<void>; round(): Promise<number>; close(): void };
+
+const rounds = 15;
+const coreCalls = 1_500;
+
+/**
+ * Server CPU time of one CreateCertificate over TLS, from the first byte to the last, beside the issue core (the same
+ * certificate without server, network and token) and beside an empty handler of grpc-js. Each side is a process of its own.
+ */
+export async function createCertificate(): Promise<readonly BenchmarkCase[]> {
+  const requests = createRequests(await benchCsrs());
+  const shapes: readonly Shape[] = [
+    {
+      name: "1 connection",
+      calls: 2_000,
+      open: ({ ready }) => keptConnections(ready, requests, { connections: 1, concurrency: 32 }),
+    },
+    {
+      name: "100 connections",
+      calls: 2_000,
+      open: ({ ready }) => keptConnections(ready, requests, { connections: 100, concurrency: 1 }),
+    },
+    { name: "fresh connections", calls: 300, open: async ({ ready }) => freshConnections(ready, requests, 8) },
+  ];
+  const children = new Map<string, BenchChild>();
+  const child = async (role: string): Promise<BenchChild> => {
+    const known = children.get(role) ?? (await startBenchChild(role));
+    children.set(role, known);
+    return known;
+  };
+  try {
+    const cases: BenchmarkCase[] = [];
+    for (const shape of shapes) {
+      cases.push(...(await compareShape(shape, child)));
+    }
+    const [kept] = shapes;
+    for (const role of ["client certificate", "RSA-2048 root"]) {
+      if (kept === undefined) continue;
+      const [ours, token] = [await callSide(kept, await child(role)), await callSide(kept, await child("token"))];
+      cases.push(
+        ...(await compareSides([{ case: `${role}, ${kept.name} / token, P-256 root`, ours, baseline: token }])),
+      );
+    }
+    return cases;
+  } finally {
+    for (const started of children.values()) await started.stop();
+  }
+}
+
+async function compareShape(
+  shape: Shape,
+  child: (role: string) => Promise<BenchChild>,
+): Promise<readonly BenchmarkCase[]> {
+  const ours = await callSide(shape, await child("token"));
+  const empty = await callSide(shape, await child("empty grpc-js"));
+  const core = coreSide(await child("core"));
+  return await compareSides([
+    { case: `token, ${shape.name} / issue core`, ours, baseline: core },
+    { case: `token, ${shape.name} / empty grpc-js`, ours, baseline: empty },
+  ]);
+}
+
+async function callSide(shape: Shape, server: BenchChild): Promise<Side> {
+  const load = await shape.open(server);
+  return {
+    warmUp: () => load.run(shape.calls),
+    async round() {
+      const before = await server.cpuMicros();
+      await load.run(shape.calls);
+      return ((await server.cpuMicros()) - before) / shape.calls;
+    },
+    close: () => load.close(),
+  };
+}
+
+function coreSide(process: BenchChild): Side {
+  return {
+    async warmUp() {
+      await process.coreMicros(coreCalls);
+    },
+    round: () => process.coreMicros(coreCalls),
+    close() {},
+  };
+}
+
+/** Rounds of every side in turn; medians. */
+async function compareSides(
+  contests: readonly { readonly case: string; readonly ours: Side; readonly baseline: Side }[],
+): Promise<readonly BenchmarkCase[]> {
+  const times = new Map<Side, number[]>(contests.flatMap(({ ours, baseline }) => [ours, baseline]).map((s) => [s, []]));
+  for (const side of times.keys()) {
+    for (let round = 0; round < 3; round++) await side.warmUp();
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const [side, spent] of times) spent.push(await side.round());
+  }
+  for (const side of times.keys()) side.close();
+  return contests.map(({ case: name, ours, baseline }) => {
+    const [value, reference] = [median(times.get(ours)), median(times.get(baseline))];
+    return { case: name, unit: "us", value: round(value), baseline: round(reference), ratio: round(value / reference) };
+  });
+}
+
+function median(values: readonly number[] = []): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(4));
+}
