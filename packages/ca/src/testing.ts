@@ -28,6 +28,7 @@ export {
 } from "./testing/authenticator-suite.ts";
 export { buildTestCsr, type TestCsrOptions } from "./testing/build-test-csr.ts";
 export type { CredentialField } from "./testing/hostile-credentials.ts";
+export { podIndex } from "./testing/pod-index.ts";
 export { type SigningCaSubject, type SuiteTools, signingCaSuite } from "./testing/signing-ca-suite.ts";
 
 /** How a fake signing CA differs from a good one. */
