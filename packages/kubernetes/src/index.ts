@@ -1,4 +1,5 @@
-export { type ClusterLimits, type ClusterSource, connectCluster } from "./connect-cluster.ts";
+export type { MirrorState } from "./collection-follower.ts";
+export { type ClusterSource, connectCluster } from "./connect-cluster.ts";
 export { KubernetesError, type KubernetesErrorCode } from "./errors.ts";
 export type {
   IssuedToken,
@@ -12,7 +13,9 @@ export type {
   TokenUser,
   WatchEvent,
 } from "./kubernetes-api.ts";
-export { type Mirror, type MirrorChange, type MirrorOptions, type MirrorState, mirror } from "./mirror.ts";
+export type { ClusterLimits } from "./kubernetes-client.ts";
+export { type Mirror, type MirrorOptions, mirror } from "./mirror.ts";
+export type { MirrorChange } from "./mirror-contents.ts";
 export type { KubernetesObject, ObjectMeta, ObjectName, Resource } from "./resource.ts";
 export {
   type CertificateSigningRequest,

@@ -32,8 +32,15 @@ export interface KubernetesApi {
     change: ObjectName & { readonly patch: unknown },
     signal: AbortSignal,
   ): Promise<T>;
-  /** Deletes the object; that there is none counts as done. */
-  remove<T extends KubernetesObject>(resource: Resource<T>, name: ObjectName, signal: AbortSignal): Promise<void>;
+  /**
+   * Deletes the object, or asks for that: a pod on a node stays until the node lets go or `graceSeconds` is 0, a namespace until
+   * it is empty. That there is no such object counts as done.
+   */
+  remove<T extends KubernetesObject>(
+    resource: Resource<T>,
+    target: ObjectName & { readonly graceSeconds?: number },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** All objects at one instant, however many pages that takes; the deadline is each page's. */
   list<T extends KubernetesObject>(
     resource: Resource<T>,
@@ -47,9 +54,9 @@ export interface KubernetesApi {
     signal: AbortSignal,
   ): AsyncIterable<ObjectList<T>>;
   /**
-   * What happens after `resourceVersion`. Returns when the server ends the watch, after 40 seconds by default, which is no
-   * failure: watch again from the last `resourceVersion`. Whatever else ends it is thrown: `gone` means list again, and a
-   * connection that is silent for 5 seconds longer than the watch may last is cut with `deadline-exceeded`.
+   * What happens after `resourceVersion`, beginning with a bookmark of it as soon as the watch is open. Returns when the server ends the watch, after 40 seconds by default, which is no
+   * failure: watch again from the last `resourceVersion`. Whatever else ends it is thrown: `gone` means list again, and one that
+   * lasts 5 seconds longer than it should is cut with `deadline-exceeded`, since nobody may be at the other end.
    */
   watch<T extends KubernetesObject>(
     resource: Resource<T>,
