@@ -22,6 +22,7 @@ export type JwtErrorCode =
   | "clock-skew-invalid"
   | "url-refused"
   | "address-refused"
+  | "credential-unreadable"
   | "fetch-failed"
   | "http-status"
   | "redirect-refused"

@@ -5,18 +5,20 @@ import { createJwksSource, type JwksSourceOptions } from "./jwks-source.ts";
 import { publicJwk } from "./sign-jwt.ts";
 import { testSigningKey } from "./testing.ts";
 
-const issuer = "https://issuer.example";
-const jwksUri = "https://issuer.example/jwks";
-
 /** An issuer's HTTP side as a script, for tests: what it answers now, and what it was asked. */
 export class FakeIssuer {
-  readonly issuer: string = issuer;
-  readonly jwksUri: string = jwksUri;
+  readonly issuer: string;
+  readonly jwksUri: string;
   readonly requests: string[] = [];
   /** A JWKS, a status, or a failure of the network. */
   answer: string | Buffer | number | Error = jwksOf("k1");
   /** While set, answers wait for it. */
   gate: Promise<void> | undefined;
+
+  constructor(issuer: string = "https://issuer.example") {
+    this.issuer = issuer;
+    this.jwksUri = `${issuer}/jwks`;
+  }
 
   readonly get: HttpGet = async (request, signal) => {
     this.requests.push(request.url.href);
@@ -26,7 +28,7 @@ export class FakeIssuer {
     if (answer instanceof Error) throw answer;
     if (typeof answer === "number") return { status: answer, body: Buffer.from("no") };
     if (request.url.pathname.endsWith("openid-configuration")) {
-      return { status: 200, body: Buffer.from(JSON.stringify({ issuer, jwks_uri: jwksUri })) };
+      return { status: 200, body: Buffer.from(JSON.stringify({ issuer: this.issuer, jwks_uri: this.jwksUri })) };
     }
     return { status: 200, body: Buffer.from(answer) };
   };
@@ -57,7 +59,7 @@ export function setUpFakeIssuer(clock: Clock, options: Partial<JwksSourceOptions
   const fake = new FakeIssuer();
   const failures: unknown[] = [];
   const source = createJwksSource(
-    { issuer, jwksUri, ...options },
+    { issuer: fake.issuer, jwksUri: fake.jwksUri, ...options },
     {
       clock,
       random: () => 0.5,

@@ -2,9 +2,10 @@ import { isUtf8 } from "node:buffer";
 import { type Clock, withDeadline } from "@signet/runtime";
 import { checkUrl } from "./check-url.ts";
 import { JwtError, quote } from "./errors.ts";
-import { describeUrl, type HttpGet } from "./http-get.ts";
+import { describeUrl, type HttpGet, type HttpGetRequest, type HttpGetResponse } from "./http-get.ts";
 import { type Jwks, parseJwks } from "./jwks.ts";
 import { discoveryUrl, parseDiscovery } from "./oidc-discovery.ts";
+import { type CredentialFiles, readBearerToken, readTrustedCa } from "./request-credentials.ts";
 
 /** Largest discovery document or JWKS, in bytes. */
 export const maxDocumentBytes = 262_144;
@@ -13,7 +14,7 @@ export const maxDocumentBytes = 262_144;
 export const requestDeadlineMs = 5_000;
 
 /** Where an issuer's keys are, and how to get there. */
-export type JwksLocation = {
+export type JwksLocation = CredentialFiles & {
   readonly issuer: string;
   /** Where the JWKS is; without it, the issuer's discovery document says. */
   readonly jwksUri?: string;
@@ -36,14 +37,20 @@ export async function fetchJwks(
 
 /**
  * Throws what `fetchJwks` would find wrong with the location itself, without any traffic.
- * @throws JwtError `url-refused`, `address-refused`
+ * @throws JwtError `url-refused`, `address-refused`, `issuer-invalid`
  */
 export function checkLocation(location: JwksLocation): void {
   startUrl(location);
+  if (location.caPem !== undefined && location.caFile !== undefined) {
+    throw new JwtError("issuer-invalid", `issuer ${quote(location.issuer)} has certificates given in two ways`);
+  }
 }
 
+/** The URL that whoever configured the issuer named or meant; a token is shown there and nowhere else. */
 function startUrl(location: JwksLocation): URL {
-  const { issuer, jwksUri, allowHttp } = location;
+  const { issuer, jwksUri } = location;
+  // A token in plain text would be everybody's.
+  const allowHttp = location.allowHttp && location.bearerTokenFile === undefined;
   if (jwksUri !== undefined) return checkUrl(jwksUri, { what: "JWKS URI", allowHttp });
   return checkUrl(discoveryUrl(issuer), { what: "discovery document", allowHttp });
 }
@@ -75,15 +82,9 @@ async function fetchDocument(
   { clock, get }: Dependencies,
   signal: AbortSignal,
 ): Promise<string> {
-  const { allowHttp, caPem } = location;
-  const request = {
-    url,
-    maxBytes: maxDocumentBytes,
-    onlyLoopback: url.protocol === "http:" && !allowHttp,
-    ...(caPem === undefined ? {} : { caPem }),
-  };
   const what = `GET ${describeUrl(url)}`;
-  const response = await withDeadline({ clock, ms: requestDeadlineMs, what }, (s) => get(request, s), signal);
+  const send = async (s: AbortSignal): Promise<HttpGetResponse> => get(await requestFor(location, url), s);
+  const response = await withDeadline({ clock, ms: requestDeadlineMs, what }, send, signal);
   if (response.status >= 300 && response.status < 400) {
     throw new JwtError("redirect-refused", `${what} answers with redirect ${response.status}, and none is followed`);
   }
@@ -94,4 +95,19 @@ async function fetchDocument(
   }
   if (!isUtf8(response.body)) throw new JwtError("fetch-failed", `${what} answers with something else than UTF-8`);
   return Buffer.from(response.body).toString("utf8");
+}
+
+/** What a request to `url` is made of. Only one to the origin that the issuer was configured with carries its token. */
+async function requestFor(location: JwksLocation, url: URL): Promise<HttpGetRequest> {
+  const { allowHttp, bearerTokenFile, caFile } = location;
+  const own = url.origin === startUrl(location).origin;
+  const bearerToken = own && bearerTokenFile !== undefined ? await readBearerToken(bearerTokenFile) : undefined;
+  const caPem = caFile === undefined ? location.caPem : await readTrustedCa(caFile);
+  return {
+    url,
+    maxBytes: maxDocumentBytes,
+    onlyLoopback: url.protocol === "http:" && (!allowHttp || bearerToken !== undefined),
+    ...(caPem === undefined ? {} : { caPem }),
+    ...(bearerToken === undefined ? {} : { bearerToken }),
+  };
 }

@@ -14,6 +14,8 @@ export type HttpGetRequest = {
   readonly maxBytes: number;
   /** Certificates that are trusted instead of the system's. */
   readonly caPem?: string;
+  /** Shown as `authorization: Bearer`; whoever sets it answers for the URL. */
+  readonly bearerToken?: string;
   /** Whether a name that resolves to another machine is refused. */
   readonly onlyLoopback: boolean;
 };
@@ -66,10 +68,15 @@ export function describeUrl(url: URL): string {
 }
 
 function send(request: HttpGetRequest, guarded: LookupFunction, signal: AbortSignal): Promise<IncomingMessage> {
-  const { url, caPem } = request;
+  const { url, caPem, bearerToken } = request;
   const options: RequestOptions = {
     method: "GET",
-    headers: { accept: "application/json", "accept-encoding": "identity", "user-agent": "signet" },
+    headers: {
+      accept: "application/json",
+      "accept-encoding": "identity",
+      "user-agent": "signet",
+      ...(bearerToken === undefined ? {} : { authorization: `Bearer ${bearerToken}` }),
+    },
     agent: false,
     lookup: guarded,
     signal,

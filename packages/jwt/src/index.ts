@@ -2,6 +2,7 @@ export { type JwtAlgorithm, jwtAlgorithms, maxRsaBits, minRsaBits } from "./algo
 export { type JwtClaims, type JwtHeader, maxTokenBytes } from "./compact-token.ts";
 export { decodeJwtUnverified } from "./decode-jwt.ts";
 export { JwtError, type JwtErrorCode, type JwtRejectionCode } from "./errors.ts";
+export { createFixedJwks } from "./fixed-jwks.ts";
 export { type HttpGet, type HttpGetRequest, type HttpGetResponse, httpGet } from "./http-get.ts";
 export type { JwksSource, JwksStatus, KeyLookup, TrustedIssuer } from "./issuer.ts";
 export { type Jwks, maxKeys, parseJwks } from "./jwks.ts";
@@ -11,6 +12,7 @@ export {
   type JwksSourceDependencies,
   type JwksSourceOptions,
 } from "./jwks-source.ts";
+export type { CredentialFiles } from "./request-credentials.ts";
 export { publicJwk, type SigningAlgorithm, signJwt } from "./sign-jwt.ts";
 export { createVerificationKey, type VerificationKey } from "./verification-key.ts";
 export {

@@ -22,6 +22,14 @@ export type JwksSourceOptions = {
   readonly allowHttp?: boolean;
   /** PEM certificates to trust for this issuer instead of the system's. */
   readonly caPem?: string;
+  /** A file of such certificates, read anew for every request; not together with `caPem`. */
+  readonly caFile?: string;
+  /**
+   * A file with a bearer token, read anew for every request, for an issuer that shows its keys to known callers only, such as
+   * an API server. It is sent to the origin of `jwksUri`, or of the issuer without one, and to no other that discovery may
+   * lead to; over https, or http to this machine whatever `allowHttp` says.
+   */
+  readonly bearerTokenFile?: string;
 };
 
 /** What happens to an issuer's keys, for logs and metrics. */
@@ -66,12 +74,14 @@ const refreshBackoff = { initialMs: 2_000, maxMs: 60_000, minMs: 500 };
  */
 export function createJwksSource(options: JwksSourceOptions, dependencies: JwksSourceDependencies): JwksSource {
   if (options.issuer === "") throw new JwtError("issuer-invalid", "an issuer has no name");
-  const { issuer, jwksUri, caPem, allowHttp = false } = options;
+  const { issuer, jwksUri, caPem, caFile, bearerTokenFile, allowHttp = false } = options;
   const location: JwksLocation = {
     issuer,
     allowHttp,
     ...(jwksUri === undefined ? {} : { jwksUri }),
     ...(caPem === undefined ? {} : { caPem }),
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(bearerTokenFile === undefined ? {} : { bearerTokenFile }),
   };
   checkLocation(location);
   const maxAgeMs = options.maxAgeMs ?? defaultMaxAgeMs;
