@@ -1,4 +1,7 @@
+import { parseSpiffeId } from "@signet/spiffe";
+import { createCsr, generateKeyPair, parseCertificates } from "@signet/x509";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { vaultObjects } from "./support/vault-objects.ts";
 import { findTestVault, type VaultServer } from "./support/vault-server.ts";
 
 const vault = await findTestVault();
@@ -13,6 +16,24 @@ describe.skipIf(vault.skipped)(`the Vault of the tests ${vault.skipped}`, () => 
   test("is initialised, unsealed and active", async () => {
     const health = await server.request({ method: "GET", path: "sys/health" });
     expect([health.status, health.at("sealed"), health.at("initialized")]).toEqual([200, false, true]);
+  });
+
+  test("signs for a token that may do nothing else", async () => {
+    const objects = vaultObjects(server);
+    const { mount, certificatePem } = await objects.createPkiRoot({ commonName: "mesh" });
+    const role = { allowed_uri_sans: ["spiffe://cluster.local/*"], use_csr_sans: false, require_cn: false };
+    await objects.write(`${mount}/roles/mesh`, { ...role, key_type: "any", no_store: true });
+    const policy = await objects.writePolicy(`path "${mount}/sign/mesh" { capabilities = ["update"] }`);
+    const token = await objects.createToken({ policies: [policy], ttl: "60s" });
+    const key = await generateKeyPair("P-256");
+    const csr = createCsr({ key, spiffeId: parseSpiffeId("spiffe://cluster.local/ns/a/sa/other") });
+    const body = { csr, uri_sans: "spiffe://cluster.local/ns/a/sa/b", ttl: "300s" };
+    const signed = await server.request({ method: "POST", path: `${mount}/sign/mesh`, body, token });
+    const [leaf] = parseCertificates(signed.textAt("data", "certificate"));
+    expect(leaf?.subjectAltNames).toEqual([{ kind: "uri", value: "spiffe://cluster.local/ns/a/sa/b" }]);
+    expect(signed.textAt("data", "issuing_ca")).toBe(certificatePem);
+    const refused = await server.request({ method: "POST", path: `${mount}/roles/mesh`, body: role, token });
+    expect(refused.status).toBe(403);
   });
 });
 
