@@ -72,7 +72,8 @@ describe("call events", () => {
       ...{ notBefore: new Date(0), publicKeyInfo: { kind: "ed25519" } as const },
     };
     events.issuance({ authenticator: "oidc-token", peerAddress }).issued(issued);
-    const { notBefore: _, publicKeyInfo: __, caller: ___, ...fields } = issued;
+    const { notBefore: _, publicKeyInfo: __, caller: ___, ...rest } = issued;
+    const fields = { ...rest, impersonator: undefined };
     expect(logger.lines).toEqual([
       {
         level: "info",

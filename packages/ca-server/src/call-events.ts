@@ -1,4 +1,11 @@
-import type { AuthenticationOutcome, CaErrorCode, Caller, IssuanceEvents, PresentedCredentials } from "@signet/ca";
+import type {
+  AuthenticationOutcome,
+  CaErrorCode,
+  Caller,
+  ImpersonationOutcome,
+  IssuanceEvents,
+  PresentedCredentials,
+} from "@signet/ca";
 import { errorMessage, type Logger } from "@signet/runtime";
 import { logEvent } from "./log-events.ts";
 import type { CaServerMetrics } from "./metrics.ts";
@@ -6,11 +13,22 @@ import { statusOf } from "./status.ts";
 
 type Refusal = Extract<AuthenticationOutcome, { kind: "refused" }>;
 
+/** A caller asked for somebody else's certificate and did not get it. */
+export type ImpersonationRefusedEvent = {
+  readonly presented: PresentedCredentials;
+  readonly caller: Caller;
+  /** As the caller sent it, cut to a bearable length. */
+  readonly requested: string | undefined;
+  readonly outcome: Exclude<ImpersonationOutcome, { kind: "permitted" }>;
+};
+
 /** What happens in one call of the CA RPC, told as it happens. */
 export interface CallEvents {
   called(): void;
   callerRefused(event: { readonly presented: PresentedCredentials; readonly outcome: Refusal }): void;
-  impersonationRefused(event: { readonly presented: PresentedCredentials; readonly caller: Caller }): void;
+  impersonationRefused(event: ImpersonationRefusedEvent): void;
+  /** The call took longer than it may. */
+  timedOut(event: { readonly peerAddress: string; readonly deadlineMs: number }): void;
   /** The events of the issuing core, for one caller whom `authenticator` knew. */
   issuance(call: { readonly authenticator: string; readonly peerAddress: string }): IssuanceEvents;
 }
@@ -37,11 +55,14 @@ export function createCallEvents(logger: Logger, metrics: CaServerMetrics): Call
       }));
       logEvent(logger, "caller refused", { reason: outcome.reason, attempts, clusterId, peerAddress, transport });
     },
-    impersonationRefused({ presented, caller }): void {
+    impersonationRefused({ presented: { peerAddress }, caller, requested, outcome: { reason, detail } }): void {
       metrics.authenticationFailed();
-      const { peerAddress } = presented;
-      logEvent(logger, "impersonation refused", { spiffeId: caller.spiffeId, peerAddress });
+      const { spiffeId, kubernetes: { clusterId, podName } = {} } = caller;
+      logEvent(logger, "impersonation refused", {
+        ...{ spiffeId, requested, reason, detail, clusterId, podName, peerAddress },
+      });
     },
+    timedOut: (event) => logEvent(logger, "certificate request timed out", event),
     issuance: (call) => createIssuanceEvents(call, logger, metrics),
   };
 }
@@ -52,14 +73,15 @@ function createIssuanceEvents(
   metrics: CaServerMetrics,
 ): IssuanceEvents {
   return {
-    issued({ caller: { spiffeId }, serialNumber, notAfter, signingCa, durationMs }): void {
+    issued({ caller: { spiffeId, impersonator }, serialNumber, notAfter, signingCa, durationMs }): void {
       metrics.issued();
-      logEvent(logger, "certificate issued", { spiffeId, serialNumber, notAfter, ...call, signingCa, durationMs });
+      const certificate = { spiffeId, serialNumber, notAfter, impersonator };
+      logEvent(logger, "certificate issued", { ...certificate, ...call, signingCa, durationMs });
     },
-    refused({ caller: { spiffeId }, code, error, signingCa, durationMs }): void {
+    refused({ caller: { spiffeId, impersonator }, code, error, signingCa, durationMs }): void {
       metrics.signFailed(statusOf[code].type);
       if (parsingCodes.has(code)) metrics.csrParsingFailed();
-      logEvent(logger, "certificate refused", { spiffeId, code, error, ...call, signingCa, durationMs });
+      logEvent(logger, "certificate refused", { spiffeId, code, error, impersonator, ...call, signingCa, durationMs });
     },
   };
 }

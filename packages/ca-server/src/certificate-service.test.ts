@@ -1,11 +1,11 @@
-import { create } from "@bufbuild/protobuf";
-import type { AuthenticationResult, Authenticator, SigningCa } from "@signet/ca";
+import { create, type JsonObject } from "@bufbuild/protobuf";
+import type { AuthenticationResult, Authenticator, IndexedPod, PodIndex, SigningCa } from "@signet/ca";
 import { buildTestCsr, type FakeSigningCa, fakeAuthenticator, fakeSigningCa } from "@signet/ca/testing";
 import { type CallContext, metadataFrom, Status, StatusError } from "@signet/grpc";
 import { IstioCertificateRequestSchema } from "@signet/protos/istio/security/v1alpha1/ca";
 import { createMetrics, type Metrics } from "@signet/runtime";
 import { FakeClock, type FakeLogger, fakeLogger } from "@signet/runtime/testing";
-import { parseSpiffeId } from "@signet/spiffe";
+import { parseSpiffeId, parseTrustDomain } from "@signet/spiffe";
 import { createCsr, generateKeyPair, parseCertificates } from "@signet/x509";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type CallEvents, createCallEvents } from "./call-events.ts";
@@ -16,8 +16,26 @@ const spiffeId = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend");
 const known: AuthenticationResult = { kind: "authenticated", caller: { spiffeId, source: "token" } };
 const key = await generateKeyPair("P-256");
 const csr = createCsr({ key, spiffeId });
+const trustDomain = parseTrustDomain("cluster.local");
 const limits = { defaultTtlMs: 3_600_000, maxTtlMs: 7_200_000 };
 
+const proxyPod: IndexedPod = {
+  ...{ namespace: "istio-system", name: "ztunnel-1", uid: "p1", serviceAccount: "ztunnel" },
+  ...{ nodeName: "node-1", phase: "Running" },
+};
+const proxy: AuthenticationResult = {
+  kind: "authenticated",
+  caller: {
+    spiffeId: parseSpiffeId("spiffe://cluster.local/ns/istio-system/sa/ztunnel"),
+    source: "token",
+    kubernetes: {
+      ...{ namespace: "istio-system", serviceAccount: "ztunnel", podName: "ztunnel-1", podUid: "p1" },
+      clusterId: "Kubernetes",
+    },
+  },
+};
+
+let pods: PodIndex;
 let clock: FakeClock;
 let signingCa: FakeSigningCa;
 let logger: FakeLogger;
@@ -25,6 +43,12 @@ let registry: Metrics;
 let events: CallEvents;
 
 beforeEach(async () => {
+  pods = {
+    ready: () => true,
+    pod: (_, name) => (name === proxyPod.name ? proxyPod : undefined),
+    podsOn: (nodeName, namespace, serviceAccount) =>
+      serviceAccount === "backend" ? [{ ...proxyPod, nodeName, namespace, serviceAccount, name: "backend-1" }] : [],
+  };
   clock = new FakeClock();
   signingCa = await fakeSigningCa();
   logger = fakeLogger();
@@ -35,7 +59,7 @@ beforeEach(async () => {
 type Call = {
   readonly csr?: string;
   readonly validityDuration?: bigint;
-  readonly metadata?: Record<string, string | number>;
+  readonly metadata?: JsonObject;
   readonly headers?: Record<string, string>;
   readonly authenticators?: readonly Authenticator[];
   readonly signingCa?: SigningCa;
@@ -47,8 +71,10 @@ async function call(options: Call = {}): Promise<string[]> {
   const signer = options.signingCa ?? signingCa;
   const handler = createCertificateHandler({
     authenticators: options.authenticators ?? [fakeAuthenticator("token", known)],
+    impersonation: { trustedNodeAccounts: new Set(["istio-system/ztunnel"]), trustDomain, podIndexOf: () => pods },
     signingCa: signer,
     limits,
+    deadlineMs: 60_000,
     clock,
     events,
   });
@@ -233,9 +259,9 @@ describe("the caller", () => {
 
   it.each<[string, Record<string, string | number>]>([
     ["an empty impersonation", { ImpersonatedIdentity: "" }],
-    ["an impersonation that is no text", { ImpersonatedIdentity: 7 }],
     ["a CertSigner, of which there is one", { CertSigner: "example.com/signer" }],
     ["an empty CertSigner", { CertSigner: "" }],
+    ["a CertSigner that is no text", { CertSigner: 7 }],
     ["metadata of other writing", { impersonatedidentity: "x", WorkloadName: "y" }],
   ])("is served in spite of %s", async (_, metadata) => {
     expect(await call({ metadata })).toHaveLength(2);
@@ -245,5 +271,83 @@ describe("the caller", () => {
     const gone = AbortSignal.abort(new StatusError(Status.CANCELLED, "the call is over"));
     expect((await refusal({ signal: gone })).code).toBe(Status.CANCELLED);
     expect(signingCa.requests).toEqual([]);
+  });
+});
+
+describe("a node proxy", () => {
+  const authenticators = [fakeAuthenticator("kubernetes-token", proxy)];
+  const backend = "spiffe://cluster.local/ns/demo/sa/backend";
+
+  it("gets the certificate of a workload on its node, and the log says whose and for whom", async () => {
+    const [leaf = ""] = await call({ authenticators, metadata: { ImpersonatedIdentity: backend } });
+    const [certificate] = parseCertificates(leaf);
+    expect(certificate?.subjectAltNames).toEqual([{ kind: "uri", value: backend }]);
+    expect(logger.lines).toMatchObject([
+      {
+        message: "certificate issued",
+        fields: { spiffeId: backend, impersonator: "spiffe://cluster.local/ns/istio-system/sa/ztunnel" },
+      },
+    ]);
+  });
+
+  it("gets its own certificate when it names nobody", async () => {
+    const [leaf = ""] = await call({ authenticators, metadata: { ImpersonatedIdentity: "" } });
+    const names = parseCertificates(leaf)[0]?.subjectAltNames;
+    expect(names).toEqual([{ kind: "uri", value: "spiffe://cluster.local/ns/istio-system/sa/ztunnel" }]);
+  });
+
+  it("is told nothing of why it may not, and the log everything", async () => {
+    const metadata = { ImpersonatedIdentity: "spiffe://cluster.local/ns/demo/sa/frontend" };
+    const { code, message } = await refusal({ authenticators, metadata });
+    expect([code, message]).toEqual([Status.UNAUTHENTICATED, "request impersonation authentication failure"]);
+    expect(logger.lines).toMatchObject([
+      {
+        level: "warn",
+        message: "impersonation refused",
+        fields: {
+          spiffeId: "spiffe://cluster.local/ns/istio-system/sa/ztunnel",
+          requested: "spiffe://cluster.local/ns/demo/sa/frontend",
+          reason: "workload-not-on-node",
+          clusterId: "Kubernetes",
+          podName: "ztunnel-1",
+        },
+      },
+    ]);
+  });
+
+  it.each([[7], [true], [null], [["a"]], [{ a: "b" }]])("may not name %j", async (identity) => {
+    const { code } = await refusal({ authenticators, metadata: { ImpersonatedIdentity: identity } });
+    expect(code).toBe(Status.UNAUTHENTICATED);
+    expect(logger.lines).toMatchObject([{ fields: { reason: "identity-malformed" } }]);
+    expect(signingCa.requests).toEqual([]);
+  });
+
+  it("is asked to come back while pods are not known", async () => {
+    pods = { ...pods, ready: () => false };
+    const { code, message } = await refusal({ authenticators, metadata: { ImpersonatedIdentity: backend } });
+    expect(code).toBe(Status.UNAVAILABLE);
+    expect(message).toBe("request impersonation authentication is not available now");
+    expect(await counted("citadel_server_authentication_failure_count")).toBe(1);
+  });
+
+  it("cannot fill the log with what it asks for", async () => {
+    await refusal({ authenticators, metadata: { ImpersonatedIdentity: "x".repeat(100_000) } });
+    expect(JSON.stringify(logger.lines).length).toBeLessThan(2_000);
+  });
+});
+
+describe("the time of a call", () => {
+  it("is bounded here, whatever the client and the signing CA do", async () => {
+    const hanging = { ...signingCa, sign: () => new Promise<never>(() => {}) };
+    const refused = refusal({ signingCa: hanging });
+    await clock.untilSleepers(1);
+    await clock.advance(60_000);
+    expect((await refused).code).toBe(Status.DEADLINE_EXCEEDED);
+    expect(logger.lines).toMatchObject([{ message: "certificate request timed out", fields: { deadlineMs: 60_000 } }]);
+  });
+
+  it("leaves no timer behind", async () => {
+    await call();
+    expect(clock.sleepers()).toBe(0);
   });
 });

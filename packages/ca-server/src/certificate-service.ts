@@ -4,6 +4,7 @@ import {
   authenticateCaller,
   CaError,
   type Caller,
+  type ImpersonationPolicy,
   type IssuedSvid,
   issueSvid,
   type LifetimeLimits,
@@ -16,17 +17,21 @@ import {
   type IstioCertificateResponse,
   IstioCertificateResponseSchema,
 } from "@signet/protos/istio/security/v1alpha1/ca";
-import type { Clock } from "@signet/runtime";
+import { type Clock, RuntimeError, withDeadline } from "@signet/runtime";
 import { certificatePem } from "@signet/x509";
 import type { CallEvents } from "./call-events.ts";
+import { decideSubject, requestedIdentity } from "./impersonate.ts";
 import { readPresentedCredentials } from "./presented-credentials.ts";
-import { authenticationStatusError, caStatusError, impersonationStatusError } from "./status.ts";
+import { authenticationStatusError, caStatusError, deadlineStatusError, impersonationStatusError } from "./status.ts";
 
 /** What the CA RPC is made of; made once per process. */
 export type CertificateServiceDependencies = {
   readonly authenticators: readonly Authenticator[];
+  readonly impersonation: ImpersonationPolicy;
   readonly signingCa: SigningCa;
   readonly limits: LifetimeLimits;
+  /** How long one call may take, whatever its client allows. */
+  readonly deadlineMs: number;
   readonly clock: Clock;
   readonly events: CallEvents;
 };
@@ -38,13 +43,20 @@ export type CertificateServiceDependencies = {
 export function createCertificateHandler(
   dependencies: CertificateServiceDependencies,
 ): UnaryHandler<IstioCertificateRequest, IstioCertificateResponse> {
+  const { clock, deadlineMs: ms, events } = dependencies;
   return async (request, context) => {
-    dependencies.events.called();
+    events.called();
+    const answer = (signal: AbortSignal) => createCertificate(request, { ...context, signal }, dependencies);
     try {
-      return await createCertificate(request, context, dependencies);
+      return await withDeadline({ clock, ms, what: "CreateCertificate" }, answer, context.signal);
     } catch (error) {
+      if (error instanceof CaError) throw caStatusError(error);
+      if (error instanceof RuntimeError && error.code === "deadline-exceeded") {
+        events.timedOut({ peerAddress: context.peer.address, deadlineMs: ms });
+        throw deadlineStatusError();
+      }
       // What else may be thrown is a StatusError, the end of the call, or a bug, of which the client learns nothing.
-      throw error instanceof CaError ? caStatusError(error) : error;
+      throw error;
     }
   };
 }
@@ -56,9 +68,9 @@ async function createCertificate(
 ): Promise<IstioCertificateResponse> {
   const presented = readPresentedCredentials(context);
   const { caller, by } = await authenticate(presented, dependencies, context.signal);
-  refuseImpersonation(request, { presented, caller, events: dependencies.events });
+  const subject = chooseSubject(request, { presented, caller }, dependencies);
   const issued = await issueSvid(
-    { csrPem: request.csr, requestedSeconds: request.validityDuration, caller },
+    { csrPem: request.csr, requestedSeconds: request.validityDuration, caller: subject },
     {
       signingCa: dependencies.signingCa,
       limits: dependencies.limits,
@@ -81,16 +93,17 @@ async function authenticate(
   throw authenticationStatusError({ retryable: outcome.retryable });
 }
 
-// The answer of istiod without trusted node accounts. `CertSigner`, the other key of the metadata, chooses among several
-// signers; there is one here, and it signs whatever the key says, as istiod's own CA does.
-function refuseImpersonation(
+/** The one whose name the certificate will carry: the caller, or whom it may speak for. */
+function chooseSubject(
   request: IstioCertificateRequest,
-  about: { readonly presented: PresentedCredentials; readonly caller: Caller; readonly events: CallEvents },
-): void {
-  const identity = request.metadata?.ImpersonatedIdentity;
-  if (typeof identity !== "string" || identity === "") return;
-  about.events.impersonationRefused({ presented: about.presented, caller: about.caller });
-  throw impersonationStatusError();
+  { presented, caller }: { readonly presented: PresentedCredentials; readonly caller: Caller },
+  { impersonation, events }: CertificateServiceDependencies,
+): Caller {
+  const outcome = decideSubject(request, caller, impersonation);
+  if (outcome.kind === "self") return caller;
+  if (outcome.kind === "permitted") return outcome.caller;
+  events.impersonationRefused({ presented, caller, requested: requestedIdentity(request), outcome });
+  throw impersonationStatusError({ retryable: outcome.kind === "unavailable" });
 }
 
 /**

@@ -107,7 +107,11 @@ async function open(settings: CaServerSettings, dependencies: CaServerDependenci
   const metrics = createCaServerMetrics(registry, common);
   const { authenticators, tasks } = createAuthenticators(settings, common);
   const events = createCallEvents(logger, metrics);
-  const createCertificate = createCertificateHandler({ ...common, ...settings, authenticators, events });
+  const createCertificate = createCertificateHandler({
+    ...{ ...common, ...settings, authenticators, events },
+    impersonation: { trustedNodeAccounts: new Set(), trustDomain: settings.trustDomain, podIndexOf: () => undefined },
+    deadlineMs: 60_000,
+  });
   const service = bindService(IstioCertificateService, { createCertificate });
 
   const http = { ...settings.httpListen, routes: { "/ready": createReadyRoute(readiness) }, logger };

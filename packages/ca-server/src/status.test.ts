@@ -1,7 +1,13 @@
 import { CaError, type CaErrorCode } from "@signet/ca";
 import { Status } from "@signet/grpc";
 import { describe, expect, it } from "vitest";
-import { authenticationStatusError, caStatusError, impersonationStatusError, statusOf } from "./status.ts";
+import {
+  authenticationStatusError,
+  caStatusError,
+  deadlineStatusError,
+  impersonationStatusError,
+  statusOf,
+} from "./status.ts";
 
 describe("caStatusError", () => {
   it.each<[CaErrorCode, Status, string]>([
@@ -50,8 +56,10 @@ describe("refusals of callers", () => {
     const refused = authenticationStatusError({ retryable: false });
     expect([refused.code, refused.message]).toEqual([Status.UNAUTHENTICATED, "request authenticate failure"]);
     expect(authenticationStatusError({ retryable: true }).code).toBe(Status.UNAVAILABLE);
-    const impersonation = impersonationStatusError();
+    const impersonation = impersonationStatusError({ retryable: false });
     expect(impersonation.code).toBe(Status.UNAUTHENTICATED);
     expect(impersonation.message).toBe("request impersonation authentication failure");
+    expect(impersonationStatusError({ retryable: true }).code).toBe(Status.UNAVAILABLE);
+    expect(deadlineStatusError().code).toBe(Status.DEADLINE_EXCEEDED);
   });
 });

@@ -96,7 +96,14 @@ export function authenticationStatusError(options: { readonly retryable: boolean
     : new StatusError(Status.UNAUTHENTICATED, "request authenticate failure");
 }
 
-/** What a client is told that asks for somebody else's certificate. */
-export function impersonationStatusError(): StatusError {
-  return new StatusError(Status.UNAUTHENTICATED, "request impersonation authentication failure");
+/** What a client is told that asks for somebody else's certificate and may not have it, or not now. */
+export function impersonationStatusError(options: { readonly retryable: boolean }): StatusError {
+  return options.retryable
+    ? new StatusError(Status.UNAVAILABLE, "request impersonation authentication is not available now")
+    : new StatusError(Status.UNAUTHENTICATED, "request impersonation authentication failure");
+}
+
+/** What a client is told whose certificate takes longer than this server works for one. */
+export function deadlineStatusError(): StatusError {
+  return new StatusError(Status.DEADLINE_EXCEEDED, "the certificate was not issued in time");
 }
