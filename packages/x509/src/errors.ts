@@ -8,6 +8,7 @@ export type X509ErrorCode =
   | "csr-too-large"
   | "csr-malformed"
   | "certificate-malformed"
+  | "revocation-list-malformed"
   | "signature-algorithm-unsupported"
   | "trust-bundle-empty"
   | "svid-uri-count"

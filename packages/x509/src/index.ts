@@ -22,6 +22,7 @@ export type { KeyUsage } from "./key-usage.ts";
 export type { ChainErrorCode, PathRequirements } from "./path-problems.ts";
 export { encodePem, parsePem, splitPem } from "./pem.ts";
 export type { PublicKeyInfo } from "./public-key.ts";
+export { parseRevocationList, parseRevocationLists, type RevocationList } from "./revocation-list.ts";
 export { type SelfSignRootOptions, selfSignRoot } from "./self-sign-root.ts";
 export { randomSerialNumber } from "./serial-number.ts";
 export { type SignLeafOptions, signLeaf, signLeafAsync } from "./sign-leaf.ts";
@@ -30,5 +31,10 @@ export type { SubjectAltName } from "./subject-alt-name.ts";
 export type { SvidTemplate } from "./svid-template.ts";
 export { parseTrustBundle, type TrustBundle, trustBundlesEqual } from "./trust-bundle.ts";
 export { type ChainResult, maxChainLength, type VerifyChainOptions, verifyChain } from "./verify-chain.ts";
+export {
+  type RevocationListErrorCode,
+  type RevocationListResult,
+  verifyRevocationList,
+} from "./verify-revocation-list.ts";
 export { type SvidErrorCode, type SvidResult, type VerifySvidOptions, verifySvid } from "./verify-svid.ts";
 export { spiffeIdOf, type X509Svid } from "./x509-svid.ts";

@@ -1,17 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { parseSpiffeId, parseTrustDomain, type TrustDomain } from "@signet/spiffe";
 import { buildCertificateAsync } from "./build-certificate.ts";
-import { authorityKeyIdentifier, caConstraints, caKeyUsage, subjectKeyIdentifier } from "./ca-extensions.ts";
 import { type Certificate, certificatePem, parseCertificate } from "./certificate.ts";
 import { encodeDer } from "./der/der-writer.ts";
 import { organizationOnly } from "./distinguished-name.ts";
 import { generateKeyPair, type KeyPair, type KeyType } from "./key-pair.ts";
-import { selfSignRoot } from "./self-sign-root.ts";
 import { randomSerialNumber } from "./serial-number.ts";
 import { signLeafAsync } from "./sign-leaf.ts";
 import type { SubjectAltName } from "./subject-alt-name.ts";
+import { type TestCaRights, testCaExtensions } from "./test-ca-extensions.ts";
 import { parseTrustBundle, type TrustBundle } from "./trust-bundle.ts";
 import type { X509Svid } from "./x509-svid.ts";
+
+export type { TestCaRights, TestNameConstraints, TestSubtree } from "./test-ca-extensions.ts";
+export { type TestRevocationListOptions, testRevocationList } from "./test-revocation-list.ts";
 
 /** A CA certificate with its key; `chain` leads from it to below its root, `trustBundle` holds that root. */
 export interface TestCa {
@@ -62,11 +64,23 @@ export function testKey(type: KeyType = "P-256", name = "key"): Promise<KeyPair>
  * ```
  */
 export async function testRoot(
-  options: TestValidity & { readonly type?: KeyType; readonly trustDomain?: string; readonly key?: KeyPair } = {},
+  options: TestValidity &
+    TestCaRights & { readonly type?: KeyType; readonly trustDomain?: string; readonly key?: KeyPair } = {},
 ): Promise<TestCa> {
   const organization = options.trustDomain ?? "cluster.local";
   const key = options.key ?? (await testKey(options.type, `root of ${organization}`));
-  const der = await selfSignRoot({ key, organization, ...validityOf(options), serialNumber: serialNumber() });
+  const name = encodeDer(organizationOnly(organization));
+  const der = await buildCertificateAsync(
+    {
+      serialNumber: serialNumber(),
+      issuer: name,
+      subject: name,
+      ...validityOf(options),
+      spki: key.spki,
+      extensions: testCaExtensions({ ...options, spki: key.spki }),
+    },
+    key,
+  );
   const certificate = parseCertificate(der);
   const pem = certificatePem(certificate);
   return { certificate, key, pem, chain: [], trustBundle: parseTrustBundle(pem) };
@@ -82,16 +96,17 @@ export async function testRoot(
  */
 export async function testIntermediate(
   parent: TestCa,
-  options: TestValidity & {
-    readonly type?: KeyType;
-    readonly organization?: string;
-    readonly pathLength?: number;
-    readonly key?: KeyPair;
-  } = {},
+  options: TestValidity &
+    TestCaRights & {
+      readonly type?: KeyType;
+      readonly organization?: string;
+      readonly pathLength?: number;
+      readonly key?: KeyPair;
+    } = {},
 ): Promise<TestCa> {
   const organization = options.organization ?? "intermediate";
   const key = options.key ?? (await testKey(options.type, organization));
-  const parentKey = parent.certificate.subjectKeyIdentifier;
+  const issuerKeyIdentifier = parent.certificate.subjectKeyIdentifier;
   const der = await buildCertificateAsync(
     {
       serialNumber: serialNumber(),
@@ -99,12 +114,7 @@ export async function testIntermediate(
       subject: encodeDer(organizationOnly(organization)),
       ...validityOf(options),
       spki: key.spki,
-      extensions: [
-        caKeyUsage,
-        caConstraints(options.pathLength),
-        subjectKeyIdentifier(key.spki),
-        ...(parentKey === undefined ? [] : [authorityKeyIdentifier(parentKey)]),
-      ],
+      extensions: testCaExtensions({ ...options, spki: key.spki, issuerKeyIdentifier }),
     },
     parent.key,
   );
