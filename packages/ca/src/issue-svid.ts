@@ -1,5 +1,6 @@
 import type { Clock } from "@signet/runtime";
 import { type Csr, serialNumberHex } from "@signet/x509";
+import type { Admission } from "./admission.ts";
 import { buildSvidTemplate } from "./build-svid-template.ts";
 import type { Caller } from "./caller.ts";
 import { checkCsr, parseCallerCsr } from "./check-csr.ts";
@@ -23,6 +24,8 @@ export type IssueSvidDependencies = {
   readonly limits: LifetimeLimits;
   readonly clock: Clock;
   readonly events: IssuanceEvents;
+  /** Bounds how many have something signed at once; without it, nothing does. */
+  readonly admission?: Admission;
 };
 
 /**
@@ -31,7 +34,8 @@ export type IssueSvidDependencies = {
  * Rejects with `signal.reason` when aborted. Every other refusal is a `CaError` and one `refused` event; every
  * certificate is one `issued` event.
  * @throws CaError `csr-too-large`, `csr-malformed`, `csr-key-unsupported`, `csr-key-weak`, `csr-signature-invalid`,
- *   `ttl-too-long`, `ca-not-ready`, `ca-expired`, `signing-failed`, `issued-svid-mismatch`
+ *   `ttl-too-long`, `overloaded`, `ca-not-ready`, `ca-expired`, `signing-failed`, `issued-svid-mismatch`, or as the
+ *   signing CA says
  * @example
  * ```ts
  * import { issueSvid, type IssueSvidDependencies } from "@signet/ca";
@@ -50,16 +54,14 @@ export async function issueSvid(
   signal: AbortSignal,
 ): Promise<IssuedSvid> {
   const { caller } = request;
-  const { signingCa, limits, clock, events } = dependencies;
+  const { signingCa, clock, events, admission } = dependencies;
   const now = clock.now();
   try {
     signal.throwIfAborted();
     const csr = parseCallerCsr(request.csrPem);
     checkCsr(csr);
-    const notAfterLimit = requireNotAfterLimit(signingCa);
-    const lifetime = decideLifetime({ requestedSeconds: request.requestedSeconds, limits, now, notAfterLimit });
-    const template = buildSvidTemplate({ csr, spiffeId: caller.spiffeId, lifetime });
-    const issued = await signTemplate({ template, csr }, { signingCa, at: now, clock }, signal);
+    const sign = (): Promise<IssuedSvid> => signFor(csr, { request, dependencies }, signal);
+    const issued = await (admission === undefined ? sign() : admission.run(sign, signal));
     publishIssued(issued, csr, { caller, dependencies, startedAt: now });
     return issued;
   } catch (error) {
@@ -74,6 +76,21 @@ export async function issueSvid(
     }
     throw error;
   }
+}
+
+/** Reads the clock itself: whoever waited for admission loses none of the lifetime by that. */
+async function signFor(
+  csr: Csr,
+  about: { readonly request: IssueSvidRequest; readonly dependencies: IssueSvidDependencies },
+  signal: AbortSignal,
+): Promise<IssuedSvid> {
+  const { caller, requestedSeconds } = about.request;
+  const { signingCa, limits, clock } = about.dependencies;
+  const now = clock.now();
+  const notAfterLimit = requireNotAfterLimit(signingCa);
+  const lifetime = decideLifetime({ requestedSeconds, limits, now, notAfterLimit });
+  const template = buildSvidTemplate({ csr, spiffeId: caller.spiffeId, lifetime });
+  return await signTemplate({ template, csr }, { signingCa, at: now, clock }, signal);
 }
 
 function publishIssued(
