@@ -1,8 +1,10 @@
 import { CaError, createPluggedInCa, loadSelfSignedCa, type SigningCa } from "@signet/ca";
 import type { Clock, Logger } from "@signet/runtime";
+import type { TrustDomain } from "@signet/spiffe";
 import { readCacertsDirectory } from "./cacerts-directory.ts";
 import { openFileState } from "./file-state.ts";
 import { logEvent } from "./log-events.ts";
+import type { SigningSettings } from "./settings/read-signing.ts";
 import type { CaServerSettings } from "./settings.ts";
 
 /** A signing CA, where it came from, and what to do when it is no longer used. */
@@ -19,7 +21,7 @@ export type OpenedSigningCa = {
  * @throws CaServerError, CaError `ca-material-invalid`, RuntimeError `locked`
  */
 export async function openSigningCa(
-  settings: Pick<CaServerSettings, "rootCaDirectory" | "stateDirectory" | "trustDomain" | "selfSigned">,
+  { trustDomain, signing }: Pick<CaServerSettings, "trustDomain" | "signing">,
   dependencies: {
     readonly clock: Clock;
     readonly randomBytes: (size: number) => Uint8Array;
@@ -27,6 +29,7 @@ export async function openSigningCa(
   },
 ): Promise<OpenedSigningCa> {
   const { logger } = dependencies;
+  const settings = { ...signing, trustDomain };
   const plugged = await readCacertsDirectory(settings.rootCaDirectory);
   const opened =
     plugged === undefined
@@ -43,7 +46,7 @@ export async function openSigningCa(
 }
 
 async function openSelfSigned(
-  { stateDirectory, trustDomain, selfSigned }: Parameters<typeof openSigningCa>[0],
+  { stateDirectory, trustDomain, selfSigned }: SigningSettings & { readonly trustDomain: TrustDomain },
   dependencies: Parameters<typeof openSigningCa>[1],
 ): Promise<OpenedSigningCa> {
   const state = await openFileState(stateDirectory);

@@ -110,7 +110,7 @@ async function open(settings: CaServerSettings, dependencies: CaServerDependenci
   const createCertificate = createCertificateHandler({
     ...{ ...common, ...settings, authenticators, events },
     impersonation: { trustedNodeAccounts: new Set(), trustDomain: settings.trustDomain, podIndexOf: () => undefined },
-    deadlineMs: 60_000,
+    deadlineMs: settings.callDeadlineMs,
   });
   const service = bindService(IstioCertificateService, { createCertificate });
 

@@ -1,9 +1,17 @@
 import type { LifetimeLimits } from "@signet/ca";
-import { formatDuration, type HostPort, type LogLevel, parseSettings } from "@signet/runtime";
-import type { TrustDomain } from "@signet/spiffe";
-import type { KeyType } from "@signet/x509";
+import { type HostPort, type LogLevel, parseSettings } from "@signet/runtime";
+import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
+import type { CidrList } from "./cidr-list.ts";
 import { parseServingNames, type ServingNames } from "./serving-names.ts";
 import { type CaServerSettingValues, caServerSettings } from "./setting-spec.ts";
+import {
+  type KubernetesSettings,
+  readKubernetesSettings,
+  readTrustedGateways,
+  readTrustedNodeAccounts,
+} from "./settings/read-callers.ts";
+import { readSigningSettings, type SigningSettings } from "./settings/read-signing.ts";
+import { unsupportedProblems } from "./settings/unsupported-settings.ts";
 import { listTokenIssuers, type TokenIssuer } from "./token-issuers.ts";
 
 /** What a CA server is started with. Durations in milliseconds; port 0 picks a free one. */
@@ -12,22 +20,47 @@ export type CaServerSettings = {
   readonly monitoringListen: HostPort;
   readonly httpListen: HostPort;
   readonly trustDomain: TrustDomain;
-  /** Holds a plugged-in CA, or none of its files. */
-  readonly rootCaDirectory: string;
-  /** Keeps the self-signed CA when there is no plugged-in one. */
-  readonly stateDirectory: string;
-  /** What a new self-signed root is like. */
-  readonly selfSigned: { readonly keyType: KeyType; readonly ttlMs: number };
+  /** SVIDs and requests under these count as under `trustDomain`. */
+  readonly trustDomainAliases: ReadonlySet<TrustDomain>;
+  readonly meshConfig: MeshConfigSettings;
+  /** Where the server's own Secrets and those of remote clusters are. */
+  readonly namespace: string;
+  readonly signing: SigningSettings;
   readonly limits: LifetimeLimits;
   readonly issuers: readonly TokenIssuer[];
+  /** Absent where there is no Kubernetes API. */
+  readonly kubernetes?: KubernetesSettings;
+  readonly trustedGateways: CidrList;
+  /** `<namespace>/<service account>` of node proxies. */
+  readonly trustedNodeAccounts: ReadonlySet<string>;
   readonly servingNames: ServingNames;
+  /** The server's own certificate, where it is not issued here. */
+  readonly servingFiles?: ServingFiles;
   readonly transport: {
     readonly maxConcurrentStreams: number;
     readonly maxReceiveBytes: number;
     readonly keepaliveTimeMs: number;
     readonly keepaliveTimeoutMs: number;
   };
+  readonly callDeadlineMs: number;
   readonly logLevel: LogLevel;
+};
+
+/** Where Istio's mesh config is read from at the start. */
+export type MeshConfigSettings = {
+  readonly path: string;
+  /** Whether it is an error when there is no such file. */
+  readonly required: boolean;
+  /** Whether its trust domain counts; a setting outranks it. */
+  readonly namesTrustDomain: boolean;
+};
+
+/** Files of the server's own certificate, PEM. */
+export type ServingFiles = {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  /** The roots that vouch for it. */
+  readonly rootFile: string;
 };
 
 /** What came of reading the command line and the environment. */
@@ -57,50 +90,59 @@ export function parseCaServerSettings(input: {
   if (parsed.kind !== "settings") return parsed;
   const { values } = parsed;
   const servingNames = parseServingNames(values);
+  const servingFiles = readServingFiles(values);
   const tokenIssuers = listTokenIssuers(values);
-  const problems = [...servingNames.problems, ...tokenIssuers.problems, ...checkTogether(values)];
+  const clusters = readKubernetesSettings(values);
+  const gateways = readTrustedGateways(values);
+  const nodeAccounts = readTrustedNodeAccounts(values);
+  const signing = readSigningSettings(values);
+  const parts = [servingNames, servingFiles, tokenIssuers, clusters, gateways, nodeAccounts, signing];
+  const problems = [...unsupportedProblems(values), ...parts.flatMap((part) => part.problems)];
   if (problems.length > 0) return { kind: "invalid", problems };
-  const { trustDomain, caListen, monitoringListen, httpListen, rootCaDirectory, stateDirectory, logLevel } = values;
+  const { caListen, monitoringListen, httpListen, namespace, callDeadlineMs, logLevel } = values;
   const { maxConcurrentStreams, maxReceiveBytes, keepaliveTimeMs, keepaliveTimeoutMs } = values;
   return {
     kind: "settings",
     settings: {
-      ...{ caListen, monitoringListen, httpListen, trustDomain, rootCaDirectory, stateDirectory, logLevel },
-      selfSigned: { keyType: selfSignedKeyType(values), ttlMs: values.selfSignedTtlMs },
+      ...{ caListen, monitoringListen, httpListen, namespace, callDeadlineMs, logLevel },
+      trustDomain: values.trustDomain ?? defaultTrustDomain,
+      trustDomainAliases: new Set(),
+      meshConfig: readMeshConfigSettings(values),
+      signing: signing.signing,
       limits: { defaultTtlMs: values.defaultTtlMs, maxTtlMs: values.maxTtlMs },
       issuers: tokenIssuers.issuers,
+      ...(clusters.kubernetes !== undefined && { kubernetes: clusters.kubernetes }),
+      trustedGateways: gateways.trustedGateways,
+      trustedNodeAccounts: nodeAccounts.trustedNodeAccounts,
       servingNames: { dnsNames: servingNames.dnsNames, ipAddresses: servingNames.ipAddresses },
+      ...(servingFiles.servingFiles !== undefined && { servingFiles: servingFiles.servingFiles }),
       transport: { maxConcurrentStreams, maxReceiveBytes, keepaliveTimeMs, keepaliveTimeoutMs },
     },
   };
 }
 
-function checkTogether(values: CaServerSettingValues): readonly string[] {
-  const problems: string[] = [];
-  if (!values.enableCaServer) problems.push("ENABLE_CA_SERVER is false, and this process is nothing but a CA server");
-  // To sign with a key of our own where another CA was asked for would split the mesh.
-  if (values.externalCa !== "") problems.push(`EXTERNAL_CA ${JSON.stringify(values.externalCa)} is not supported`);
-  if (values.useRemoteCerts) problems.push("USE_REMOTE_CERTS is not supported");
-  if (!["istiod", ""].includes(values.certProvider)) {
-    problems.push(`PILOT_CERT_PROVIDER ${JSON.stringify(values.certProvider)} is not supported`);
-  }
-  // Whoever asks for it has to answer for the ciphers, and would find out from an auditor.
-  if (values.compliancePolicy !== "") {
-    problems.push(`COMPLIANCE_POLICY ${JSON.stringify(values.compliancePolicy)} is not supported`);
-  }
-  if (values.defaultTtlMs > values.maxTtlMs) {
-    const [usual, most] = [formatDuration(values.defaultTtlMs), formatDuration(values.maxTtlMs)];
-    problems.push(`DEFAULT_WORKLOAD_CERT_TTL ${usual} exceeds MAX_WORKLOAD_CERT_TTL ${most}`);
-  }
-  if (values.selfSignedKey === "rsa-2048" && values.selfSignedRsaBits !== "2048") {
-    problems.push(
-      `SIGNET_SELF_SIGNED_CA_KEY rsa-2048 contradicts CITADEL_SELF_SIGNED_CA_RSA_KEY_SIZE ${values.selfSignedRsaBits}`,
-    );
-  }
-  return problems;
+const defaultTrustDomain = parseTrustDomain("cluster.local");
+/** Where Istio's charts mount it. */
+const meshConfigPath = "./etc/istio/config/mesh";
+
+function readMeshConfigSettings({ meshConfigFile, trustDomain }: CaServerSettingValues): MeshConfigSettings {
+  return {
+    path: meshConfigFile ?? meshConfigPath,
+    required: meshConfigFile !== undefined,
+    namesTrustDomain: trustDomain === undefined,
+  };
 }
 
-function selfSignedKeyType(values: CaServerSettingValues): KeyType {
-  if (values.selfSignedKey === "p256") return "P-256";
-  return `RSA-${values.selfSignedRsaBits}`;
+function readServingFiles({ tlsCertFile, tlsKeyFile, caCertFile }: CaServerSettingValues): {
+  readonly servingFiles?: ServingFiles;
+  readonly problems: readonly string[];
+} {
+  const given = [tlsCertFile, tlsKeyFile, caCertFile].filter((path) => path !== "").length;
+  if (given === 0) return { problems: [] };
+  if (given < 3) {
+    return {
+      problems: ["SIGNET_TLS_CERT_FILE, SIGNET_TLS_KEY_FILE and SIGNET_TLS_CA_FILE are set together or not at all"],
+    };
+  }
+  return { servingFiles: { certificateFile: tlsCertFile, keyFile: tlsKeyFile, rootFile: caCertFile }, problems: [] };
 }
