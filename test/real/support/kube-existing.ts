@@ -25,11 +25,15 @@ export async function connectExistingKube(kubeconfigPath: string): Promise<KubeS
     httpsJson({ url, caPem, ...clientCertificate }, { ...call, headers: { ...headers, ...call.headers } });
   const version = (await request({ method: "GET", path: "/version" })).textAt("gitVersion");
   const issuer = (await request({ method: "GET", path: "/.well-known/openid-configuration" })).textAt("issuer");
+  const afterwards: HttpsCall[] = [];
   return {
     ...{ url, caPem, issuer, version, kubeconfigPath, request },
+    afterUse: (call) => afterwards.push(call),
     kubeconfigText: readFileSync(kubeconfigPath, "utf8"),
     kubeconfigFor: (token) => kubeconfigOf({ url, caPem, token }),
-    close: async () => undefined,
+    async close() {
+      for (const call of afterwards.reverse()) await request(call);
+    },
   };
 }
 

@@ -46,10 +46,16 @@ export function kubeObjects(server: KubeServer): KubeObjects {
     const path = `/api/v1/namespaces/${namespace}/pods/${name}/status`;
     await send("PATCH", path, { status: { phase } }, "application/merge-patch+json");
   };
+  const make: Make = async (collection, object) => {
+    const made = await send("POST", collection, object);
+    server.afterUse({ method: "DELETE", path: `${collection}/${object.metadata.name}` });
+    return made;
+  };
   return {
     async createNamespace(prefix, labels = {}) {
-      const metadata = { name: unique(prefix), labels };
-      return (await send("POST", "/api/v1/namespaces", { metadata })).textAt("metadata", "name");
+      const name = unique(prefix);
+      await make("/api/v1/namespaces", { metadata: { name, labels } });
+      return name;
     },
     async createServiceAccount(namespace, name) {
       const made = await send("POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name } });
@@ -59,8 +65,9 @@ export function kubeObjects(server: KubeServer): KubeObjects {
       await send("DELETE", `/api/v1/namespaces/${namespace}/serviceaccounts/${name}`);
     },
     async createNode(prefix) {
-      const made = await send("POST", "/api/v1/nodes", { metadata: { name: unique(prefix) } });
-      return { name: made.textAt("metadata", "name"), uid: made.textAt("metadata", "uid") };
+      const name = unique(prefix);
+      const made = await make("/api/v1/nodes", { metadata: { name } });
+      return { name, uid: made.textAt("metadata", "uid") };
     },
     async createPod(pod) {
       const made = await send("POST", `/api/v1/namespaces/${pod.namespace}/pods`, podBody(pod));
@@ -75,10 +82,18 @@ export function kubeObjects(server: KubeServer): KubeObjects {
       const path = `/api/v1/namespaces/${request.namespace}/serviceaccounts/${request.serviceAccount}/token`;
       return (await send("POST", path, tokenBody(request))).textAt("status", "token");
     },
-    grant: (account, rules, onlyIn) => grant(send, { account, rules, onlyIn }),
+    grant: (account, rules, onlyIn) => grant(make, { account, rules, onlyIn }),
   };
 }
 
+/** Creates what does not go with a namespace, to be deleted when the server is of somebody else. */
+type Make = (
+  collection: string,
+  object: {
+    readonly metadata: { readonly name: string; readonly [field: string]: unknown };
+    readonly [field: string]: unknown;
+  },
+) => Promise<HttpsAnswer>;
 type Send = (method: string, path: string, body?: unknown, contentType?: string) => Promise<HttpsAnswer>;
 
 function sender(server: KubeServer): Send {
@@ -107,7 +122,7 @@ function tokenBody({ audiences, expirationSeconds = 600, pod }: TokenSpec): unkn
 }
 
 async function grant(
-  send: Send,
+  make: Make,
   role: { readonly account: AccountName; readonly rules: readonly PolicyRule[]; readonly onlyIn: string | undefined },
 ): Promise<void> {
   const { account, rules, onlyIn } = role;
@@ -115,7 +130,7 @@ async function grant(
   const kind = onlyIn === undefined ? "ClusterRole" : "Role";
   const name = unique(account.serviceAccount);
   const subjects = [{ kind: "ServiceAccount", namespace: account.namespace, name: account.serviceAccount }];
-  await send("POST", `${place}/${kind.toLowerCase()}s`, { metadata: { name }, rules });
+  await make(`${place}/${kind.toLowerCase()}s`, { metadata: { name }, rules });
   const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind, name };
-  await send("POST", `${place}/${kind.toLowerCase()}bindings`, { metadata: { name }, subjects, roleRef });
+  await make(`${place}/${kind.toLowerCase()}bindings`, { metadata: { name }, subjects, roleRef });
 }

@@ -24,7 +24,8 @@ export interface KubeServer {
   kubeconfigFor(token: string): string;
   /** What only a server of our own can be made to do; absent with KUBECONFIG. */
   readonly own?: Pick<KubeProcess, "adminToken" | "clientAuthority" | "pause" | "resume" | "kill" | "stop" | "start">;
-  /** Ends a server of our own and removes its data; leaves one of somebody else alone. */
+  /** Sends these requests, the last first, when the server of somebody else is closed; one of our own is thrown away whole. */
+  afterUse(call: HttpsCall): void;
   close(): Promise<void>;
 }
 
@@ -74,5 +75,17 @@ export async function startKubeApiserver(binaries: KubeBinaries): Promise<KubeSe
     httpsJson({ url, caPem }, { ...call, headers: { authorization: `Bearer ${adminToken}`, ...call.headers } });
   const version = (await request({ method: "GET", path: "/version" })).textAt("gitVersion");
   const { close, ...own } = process;
-  return { url, caPem, issuer: url, version, kubeconfigPath, kubeconfigText, request, kubeconfigFor, own, close };
+  return {
+    url,
+    caPem,
+    issuer: url,
+    version,
+    kubeconfigPath,
+    kubeconfigText,
+    request,
+    kubeconfigFor,
+    own,
+    afterUse: () => {},
+    close,
+  };
 }

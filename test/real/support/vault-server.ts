@@ -31,7 +31,7 @@ export interface VaultServer {
   request(call: VaultCall): Promise<HttpsAnswer>;
   /** What only a Vault of our own can be made to do; absent with VAULT_ADDR. */
   readonly own?: VaultOperator;
-  /** Sends these requests when a Vault of somebody else is closed; one of our own is thrown away whole. */
+  /** Sends these requests, the last first, when a Vault of somebody else is closed; one of our own is thrown away whole. */
   afterUse(call: VaultCall): void;
   close(): Promise<void>;
 }
