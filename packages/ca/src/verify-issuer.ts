@@ -83,7 +83,7 @@ function verifyPath({ chain, trustBundle, at }: IssuerQuestion): VerifiedIssuer 
     above: chain.slice(1),
     notBefore: Math.max(...path.map((certificate) => certificate.notBefore.getTime())),
     notAfter: Math.min(...path.map((certificate) => certificate.notAfter.getTime())),
-    limitsNames: path.some((certificate) => certificate.hasNameConstraints),
+    limitsNames: path.some((certificate) => certificate.nameConstraints !== undefined),
   };
 }
 

@@ -3,6 +3,7 @@ import { contextConstructed, contextPrimitive, tag } from "./der/tag.ts";
 import { knownPurposes } from "./extended-key-usage.ts";
 import { type ExtensionHead, extensionId, readExtensions } from "./extension.ts";
 import { type KeyUsage, keyUsagesOf } from "./key-usage.ts";
+import { type NameConstraints, readNameConstraints } from "./name-constraints.ts";
 import { readSubjectAltNames, type SubjectAltName } from "./subject-alt-name.ts";
 
 /** What the extensions of a certificate say. */
@@ -11,8 +12,7 @@ export interface CertificateExtensions {
   readonly isCa: boolean;
   readonly pathLength: number | undefined;
   readonly hasBasicConstraints: boolean;
-  /** Whether there is a name constraints extension, critical or not; nothing here enforces it. */
-  readonly hasNameConstraints: boolean;
+  readonly nameConstraints: NameConstraints | undefined;
   readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
   readonly keyUsageCritical: boolean;
   /** Object identifiers in dotted form. */
@@ -21,7 +21,7 @@ export interface CertificateExtensions {
   readonly authorityKeyIdentifier: Uint8Array | undefined;
   readonly subjectAltNames: readonly SubjectAltName[];
   readonly subjectAltNameCritical: boolean;
-  /** Object identifiers, in dotted form, of critical extensions that are not evaluated; name constraints are among them. */
+  /** Object identifiers, in dotted form, of critical extensions that are not evaluated. */
   readonly unknownCriticalExtensions: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export function noExtensions(): Draft {
     isCa: false,
     pathLength: undefined,
     hasBasicConstraints: false,
-    hasNameConstraints: false,
+    nameConstraints: undefined,
     keyUsage: undefined,
     keyUsageCritical: false,
     extendedKeyUsage: undefined,
@@ -84,8 +84,8 @@ function readKnown(draft: Draft, { id, critical }: ExtensionHead, value: DerRead
       draft.subjectAltNameCritical = critical;
       return true;
     case extensionId.nameConstraints:
-      draft.hasNameConstraints = true;
-      return false;
+      draft.nameConstraints = readNameConstraints(value, critical);
+      return true;
     default:
       return false;
   }

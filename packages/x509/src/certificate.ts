@@ -6,6 +6,7 @@ import { DerReader } from "./der/der-reader.ts";
 import { tag } from "./der/tag.ts";
 import { X509Error } from "./errors.ts";
 import type { KeyUsage } from "./key-usage.ts";
+import type { NameConstraints } from "./name-constraints.ts";
 import { encodePem, splitPem } from "./pem.ts";
 import { importPublicKey, type PublicKeyInfo } from "./public-key.ts";
 import { readSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
@@ -139,7 +140,7 @@ class ParsedCertificate implements Certificate {
   readonly isCa: boolean;
   readonly pathLength: number | undefined;
   readonly hasBasicConstraints: boolean;
-  readonly hasNameConstraints: boolean;
+  readonly nameConstraints: NameConstraints | undefined;
   readonly keyUsage: ReadonlySet<KeyUsage> | undefined;
   readonly keyUsageCritical: boolean;
   readonly extendedKeyUsage: readonly string[] | undefined;
@@ -165,7 +166,7 @@ class ParsedCertificate implements Certificate {
     this.isCa = body.extensions.isCa;
     this.pathLength = body.extensions.pathLength;
     this.hasBasicConstraints = body.extensions.hasBasicConstraints;
-    this.hasNameConstraints = body.extensions.hasNameConstraints;
+    this.nameConstraints = body.extensions.nameConstraints;
     this.keyUsage = body.extensions.keyUsage;
     this.keyUsageCritical = body.extensions.keyUsageCritical;
     this.extendedKeyUsage = body.extensions.extendedKeyUsage;

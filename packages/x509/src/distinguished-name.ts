@@ -18,7 +18,8 @@ const shortNames = new Map([
   [objectIdentifier("2.5.4.5"), "serialNumber"],
   [objectIdentifier("0.9.2342.19200300.100.1.25"), "DC"],
 ]);
-const knownTypes = [...shortNames.keys()];
+const emailAddress = objectIdentifier("1.2.840.113549.1.9.1");
+const knownTypes = [...shortNames.keys(), emailAddress];
 
 interface NameAttribute {
   readonly type: ObjectIdentifier;
@@ -111,6 +112,32 @@ function decodeString(valueTag: number, value: Uint8Array): string {
     default:
       return `#${octets.toString("hex")}`;
   }
+}
+
+/**
+ * Returns the RDNs of a DER Name so that equal texts mean equal names (RFC 5280 section 7.1): letter case, the spaces
+ * around and between words and the kind of string do not count, nor the order inside an RDN.
+ * @throws X509Error `certificate-malformed`
+ */
+export function canonicalRelativeNames(der: Uint8Array): readonly string[] {
+  const reader = new DerReader(der, "certificate-malformed");
+  const relativeNames: string[][] = [];
+  readName(reader, ({ type, valueTag, value }, index) => {
+    const text = decodeString(valueTag, value).normalize("NFKC").toLowerCase().trim().replace(/\s+/g, " ");
+    relativeNames[index] = [...(relativeNames[index] ?? []), `${type.dotted}=${JSON.stringify(text)}`];
+  });
+  reader.finish();
+  return relativeNames.map((attributes) => attributes.toSorted().join("+"));
+}
+
+/** Whether a DER Name has an attribute that is an e-mail address. */
+export function hasEmailAddress(der: Uint8Array): boolean {
+  const reader = new DerReader(der, "certificate-malformed");
+  let found = false;
+  readName(reader, ({ type }) => {
+    found ||= type === emailAddress;
+  });
+  return found;
 }
 
 /** Returns the Name of no attributes. */

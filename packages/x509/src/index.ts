@@ -19,6 +19,7 @@ export {
   privateKeyPem,
 } from "./key-pair.ts";
 export type { KeyUsage } from "./key-usage.ts";
+export type { NameConstraints, NameSubtree } from "./name-constraints.ts";
 export type { ChainErrorCode, PathRequirements } from "./path-problems.ts";
 export { encodePem, parsePem, splitPem } from "./pem.ts";
 export type { PublicKeyInfo } from "./public-key.ts";
@@ -29,6 +30,7 @@ export { type SignLeafOptions, signLeaf, signLeafAsync } from "./sign-leaf.ts";
 export type { SignatureAlgorithm } from "./signature-algorithm.ts";
 export type { SubjectAltName } from "./subject-alt-name.ts";
 export type { SvidTemplate } from "./svid-template.ts";
+export { templateNameProblem } from "./template-name-problem.ts";
 export { parseTrustBundle, type TrustBundle, trustBundlesEqual } from "./trust-bundle.ts";
 export { type ChainResult, maxChainLength, type VerifyChainOptions, verifyChain } from "./verify-chain.ts";
 export {

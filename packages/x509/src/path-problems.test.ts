@@ -76,16 +76,6 @@ describe("issuers (RFC 5280 section 6.1.4)", () => {
       "other extensions",
       [...basicCa, extension(objectIdentifier("1.2.3.4"), { critical: false }, sequence())],
     ],
-    [
-      "name-constraints-unsupported",
-      "critical name constraints",
-      [...basicCa, extension(extensionId.nameConstraints, { critical: true }, sequence())],
-    ],
-    [
-      "name-constraints-unsupported",
-      "name constraints that are not critical, which would be enforced all the same",
-      [...basicCa, extension(extensionId.nameConstraints, { critical: false }, sequence())],
-    ],
   ])("%s: an intermediate or a root with %s", async (expected, _what, extensions) => {
     const intermediate = await testAuthority({ name: "intermediate", issuer: root, extensions });
     const oddRoot = await testAuthority({ name: "odd", extensions });

@@ -1,8 +1,10 @@
 import { bytesEqual } from "./bytes.ts";
 import { type Certificate, serialNumberHex } from "./certificate.ts";
+import { constrainedNames } from "./constrained-names.ts";
 import { describeName } from "./distinguished-name.ts";
 import { X509Error } from "./errors.ts";
 import { purposeId } from "./extended-key-usage.ts";
+import { nameProblem } from "./name-constraint-match.ts";
 import { fitsKey, verifyBytes } from "./signature-algorithm.ts";
 
 /** Why a chain was not accepted. */
@@ -16,6 +18,7 @@ export type ChainErrorCode =
   | "path-too-long"
   | "key-usage-missing"
   | "critical-extension-unknown"
+  | "name-constrained"
   | "name-constraints-unsupported"
   | "signature-invalid"
   | "algorithm-weak"
@@ -45,10 +48,6 @@ const leastRsaBits = 2048;
 export function certificateProblem(certificate: Certificate, requirements: PathRequirements): PathProblem | undefined {
   const { publicKeyInfo: key } = certificate;
   const [critical] = certificate.unknownCriticalExtensions;
-  // RFC 5280 section 4.2.1.10 wants name constraints critical; one that is not would be enforced just the same, and we cannot.
-  if (certificate.hasNameConstraints) {
-    return problem("name-constraints-unsupported", certificate, "has name constraints, which are not supported");
-  }
   // RFC 5280 section 6.1.4 (o) and 6.1.5 (f).
   if (critical !== undefined) {
     return problem(
@@ -107,6 +106,31 @@ export function issuerProblem(issuer: Certificate, path: readonly Certificate[])
   const intermediates = path.slice(1).filter((certificate) => !isSelfIssued(certificate)).length;
   if (issuer.pathLength !== undefined && intermediates > issuer.pathLength) {
     return problem("path-too-long", issuer, `allows ${issuer.pathLength} intermediates below it, not ${intermediates}`);
+  }
+  return undefined;
+}
+
+const nameProblemCodes = {
+  constrained: "name-constrained",
+  unsupported: "name-constraints-unsupported",
+  "too-complex": "chain-too-complex",
+} as const;
+
+/**
+ * Returns why the name constraints of `issuer` do not allow a name on `path`, or undefined (RFC 5280 sections 4.2.1.10
+ * and 6.1.3 (b) and (c)): those of the leaf and of every intermediate that is not self-issued. A root's count as well.
+ */
+export function nameConstraintProblem(issuer: Certificate, path: readonly Certificate[]): PathProblem | undefined {
+  const { nameConstraints } = issuer;
+  if (nameConstraints === undefined) {
+    return undefined;
+  }
+  for (const [index, certificate] of path.entries()) {
+    const found =
+      index > 0 && isSelfIssued(certificate) ? undefined : nameProblem(constrainedNames(certificate), nameConstraints);
+    if (found !== undefined) {
+      return problem(nameProblemCodes[found.kind], issuer, found.detail);
+    }
   }
   return undefined;
 }

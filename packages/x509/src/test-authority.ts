@@ -26,6 +26,8 @@ export const leafUsage: DerValue = extension(extensionId.keyUsage, { critical: t
 /** Returns a certificate with these very extensions, by default those of a CA; self-signed without an issuer. */
 export async function testAuthority(options: {
   readonly name: string;
+  /** Name instead of an organization of `name`. */
+  readonly subject?: DerValue;
   readonly issuer?: TestAuthority;
   readonly key?: KeyPair;
   readonly extensions?: readonly DerValue[];
@@ -35,7 +37,7 @@ export async function testAuthority(options: {
   readonly signer?: KeyPair;
 }): Promise<TestAuthority> {
   const key = options.key ?? (await testKey());
-  const subject = encodeDer(organizationOnly(options.name));
+  const subject = encodeDer(options.subject ?? organizationOnly(options.name));
   const content = {
     serialNumber: Uint8Array.of(7),
     issuer: options.issuer?.certificate.subject ?? subject,

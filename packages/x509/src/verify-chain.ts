@@ -4,6 +4,7 @@ import {
   type ChainErrorCode,
   certificateProblem,
   issuerProblem,
+  nameConstraintProblem,
   type PathProblem,
   type PathRequirements,
   problem,
@@ -31,10 +32,10 @@ export const maxSignaturesVerified = 64;
 /**
  * Finds a path from the leaf to one of `roots` and checks it (RFC 5280 section 6.1).
  *
- * On each certificate: validity at the instant given (the root's too, as in Go), no unknown critical extension, no name
- * constraints, no RSA key below 2048 bits, and the extended key usage if asked for. On each issuer: the CA flag, the path
- * length, keyCertSign. On each link: names equal byte by byte, and a signature that is neither SHA-1 nor MD5. Key
- * identifiers only order the candidates. Other paths are tried when one fails; when all do, the rejection is of the one
+ * On each certificate: validity at the instant given (the root's too, as in Go), no unknown critical extension, no RSA
+ * key below 2048 bits, and the extended key usage if asked for. On each issuer: the CA flag, the path length,
+ * keyCertSign, and its name constraints for all below it. On each link: names equal byte by byte, and a signature that
+ * is neither SHA-1 nor MD5. Key identifiers only order the candidates. Other paths are tried when one fails; when all do, the rejection is of the one
  * that came nearest to a root. Certificates behind the leaf may come in any order and need not be used; those after the
  * eighth make the chain too long. Policies and revocation are not looked at.
  * @example
@@ -139,7 +140,7 @@ class PathSearch {
       return tooComplex;
     }
     this.#signatures++;
-    return signatureProblem(path.at(-1) ?? path[0], issuer);
+    return signatureProblem(path.at(-1) ?? path[0], issuer) ?? nameConstraintProblem(issuer, path);
   }
 
   #note(depth: number, found: PathProblem): void {
