@@ -129,6 +129,7 @@ export class CollectionFollower<T extends KubernetesObject, V> {
       timer.abort();
     }
     if (!lasted) return this.#backoff.nextMs();
+    this.#checkNotBefore(await this.#presentVersion(signal));
     this.#heard();
     this.#backoff.reset();
     return 0;
@@ -136,14 +137,25 @@ export class CollectionFollower<T extends KubernetesObject, V> {
 
   #receive(event: WatchEvent<T>): void {
     const { resourceVersion = "" } = event.kind === "bookmark" ? event : event.object.metadata;
-    if (this.#position !== undefined && isBefore(resourceVersion, this.#position)) {
-      const { plural } = this.#collection.resource;
-      throw new KubernetesError("gone", `the server has gone back behind what it had told of ${plural}`);
-    }
+    this.#checkNotBefore(resourceVersion);
     this.#heard();
     this.#backoff.reset();
     this.#position = resourceVersion;
     if (event.kind !== "bookmark") this.#tell(this.#target.apply(event.kind, event.object));
+  }
+
+  /** Where the server is now. */
+  async #presentVersion(signal: AbortSignal): Promise<string> {
+    const { api, resource, query } = this.#collection;
+    for await (const page of api.listPages(resource, { ...query, pageSize: 1 }, signal)) return page.resourceVersion;
+    return "";
+  }
+
+  /** A server that has been put back to a backup says nothing to a watch from its future. */
+  #checkNotBefore(resourceVersion: string): void {
+    if (this.#position === undefined || !isBefore(resourceVersion, this.#position)) return;
+    const { plural } = this.#collection.resource;
+    throw new KubernetesError("gone", `the server has gone back behind what it had told of ${plural}`);
   }
 
   /** What we hold is as old as this moment at most. */

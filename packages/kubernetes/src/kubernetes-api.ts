@@ -112,6 +112,8 @@ export type ListQuery = {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Objects in one page of a list; default 250, and fewer where an answer would become too large. */
+  readonly pageSize?: number;
 };
 
 /** Objects, and the instant that they are of. */

@@ -6,7 +6,7 @@ import { collectionPath, withQuery } from "./object-path.ts";
 import type { KubernetesObject, Resource } from "./resource.ts";
 import { isRecord } from "./shape.ts";
 
-const firstPageSize = 250;
+const defaultPageSize = 250;
 const maxRestarts = 3;
 
 /** All pages of a collection; the pages are made smaller when one is too large for an answer. */
@@ -17,7 +17,7 @@ export async function* listPages<T extends KubernetesObject>(
 ): AsyncGenerator<ObjectList<T>, void, undefined> {
   const { resource, query } = request;
   const collection = collectionPath(resource, query.namespace);
-  let limit = firstPageSize;
+  let limit = query.pageSize ?? defaultPageSize;
   let next: string | undefined;
   for (;;) {
     const path = withQuery(collection, { ...selectorsOf(query), limit: String(limit), continue: next });
