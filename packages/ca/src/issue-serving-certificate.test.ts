@@ -1,6 +1,7 @@
 import { FakeClock } from "@signet/runtime/testing";
-import { type KeyType, verifyChain } from "@signet/x509";
+import { type KeyType, verifyChain, verifyCsr } from "@signet/x509";
 import { describe, expect, it } from "vitest";
+import { CaError } from "./errors.ts";
 import { issueServingCertificate, type ServingCertificateRequest } from "./issue-serving-certificate.ts";
 import { type FakeSigningCa, type FakeSigningCaOptions, fakeSigningCa } from "./testing.ts";
 
@@ -33,6 +34,21 @@ describe("issueServingCertificate", () => {
     ]);
     expect(chain[0].subject).toHaveLength(2);
     expect(chain[0].subjectAltNameCritical).toBe(true);
+  });
+
+  it("proves possession of the key to a CA elsewhere, with a CSR that asks for none of the names", async () => {
+    const { signingCa, issued } = await issue({}, { keyIsLocal: false });
+    const [{ csr } = {}] = signingCa.requests;
+    expect(csr !== undefined && verifyCsr(csr)).toBe(true);
+    expect(Buffer.from(csr?.spki ?? [])).toEqual(Buffer.from(issued.key.spki));
+    expect(csr?.requestedSubjectAltNames).toEqual([{ kind: "uri", value: "spiffe://signet.invalid/serving" }]);
+    expect(issued.chain[0].subjectAltNames).not.toContainEqual(csr?.requestedSubjectAltNames[0]);
+  });
+
+  it("says so when the CA signs no such names", async () => {
+    const signingCa = await fakeSigningCa({ keyIsLocal: false });
+    signingCa.failWith(new CaError("signer-refused", "role does not allow these names"));
+    await expect(issueUnder(signingCa)).rejects.toMatchObject({ code: "signer-refused" });
   });
 
   it.each([

@@ -1,10 +1,13 @@
 import { isIP, isIPv6 } from "node:net";
 import type { Clock } from "@signet/runtime";
+import { parseSpiffeId } from "@signet/spiffe";
 import {
+  createCsr,
   generateKeyPair,
   type KeyPair,
   type KeyType,
   type PublicKeyInfo,
+  parseCsr,
   type SubjectAltName,
   type SvidTemplate,
 } from "@signet/x509";
@@ -36,8 +39,11 @@ export type ServingCertificate = IssuedSvid & {
  * Returns a certificate and a new key for a server of the CA's own process, named by DNS names and IP addresses only.
  *
  * The key type follows the CA's key: P-384 under P-384, RSA-2048 under RSA, P-256 otherwise. Names are sorted and
- * unique, the subject is empty, and the certificate is checked like an SVID.
- * @throws CaError `serving-name-malformed`, `ca-not-ready`, `ca-expired`, `signing-failed`, `issued-svid-mismatch`
+ * unique, the subject is empty, and the certificate is checked like an SVID. A CA elsewhere gets a CSR that proves
+ * possession of the key and asks for none of these names: one that signs SPIFFE IDs only, or the names of the CSR, refuses,
+ * and then the server's certificate has to come from another CA.
+ * @throws CaError `serving-name-malformed`, `ca-not-ready`, `ca-expired`, `signing-failed`, `issued-svid-mismatch`, or as
+ *   the signing CA says
  * @example
  * ```ts
  * import { issueServingCertificate, type SigningCa } from "@signet/ca";
@@ -65,10 +71,14 @@ export async function issueServingCertificate(
     notAfterLimit: requireNotAfterLimit(signingCa),
   });
   const template: SvidTemplate = { spki: key.spki, subjectAltNames, ...lifetime };
-  const issued = await signTemplate({ template }, { signingCa, at: now, clock }, signal);
+  const csr = parseCsr(createCsr({ key, spiffeId: nobody }));
+  const issued = await signTemplate({ template, csr }, { signingCa, at: now, clock }, signal);
   const [{ notAfter }] = issued.chain;
   return { ...issued, key, notAfter, renewAt: new Date((now.getTime() + notAfter.getTime()) / 2) };
 }
+
+/** Names of a CSR are never read, and a CSR without any is one that some backends cannot parse. */
+const nobody = parseSpiffeId("spiffe://signet.invalid/serving");
 
 function keyTypeFor(ca: PublicKeyInfo | undefined): KeyType {
   if (ca?.kind === "rsa") return "RSA-2048";
