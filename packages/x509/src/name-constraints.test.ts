@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { sequence } from "./der/der-writer.ts";
+import { derNode, sequence } from "./der/der-writer.ts";
+import { objectIdentifier } from "./der/object-identifier.ts";
+import { tag } from "./der/tag.ts";
 import { organizationOnly } from "./distinguished-name.ts";
 import { leafUsage, testAuthority, verifyAuthorities } from "./test-authority.ts";
 import { subtreeWithMinimum, type TestNameConstraints, type TestSubtree } from "./test-ca-extensions.ts";
@@ -152,6 +154,8 @@ describe("other forms of names", () => {
     [excludes(ip("00".repeat(8))), [["ip", "10.1.2.3"]], "name-constrained"],
     [excludes(ip(`20010db8${"00".repeat(12)}ffffffff${"00".repeat(12)}`)), [["ip", "2001:db8::1"]], "name-constrained"],
     [excludes(ip(`20010db8${"00".repeat(12)}ffffffff${"00".repeat(12)}`)), [["ip", "10.1.2.3"]], "verified"],
+    [excludes(ip("00".repeat(32))), [["ip", "10.1.2.3"]], "verified"],
+    [excludes(ip("00".repeat(8))), [["ip", "2001:db8::1"]], "verified"],
     [excludes(ip("0a000000ff00ff00")), [["ip", "192.0.2.1"]], "name-constraints-unsupported"],
     [permits(ip("0a000000ff000000")), [["uri", frontend]], "verified"],
     [permits(directory(lower)), [["directory", "Example  CORP"]], "verified"],
@@ -187,6 +191,12 @@ describe("other forms of names", () => {
     expect(await verdict(permits(uri("cluster.local")), [["ip", mapped]])).toBe("verified");
   });
 
+  it("refuses a malformed name of a constrained form also where the extension is not critical", async () => {
+    const names: Names = [["uri", "urn:a:b"]];
+    expect(await verdict({ permitted: [uri("cluster.local")], critical: false }, names)).toBe("name-constrained");
+    expect(await verdict({ excluded: [uri("cluster.local")], critical: false }, names)).toBe("name-constrained");
+  });
+
   it("cannot judge a subtree with a minimum", async () => {
     const raw: TestSubtree = { kind: "raw", der: subtreeWithMinimum("example.com") };
     expect(await verdict({ permitted: [raw] }, [["dns", "a.example.com"]])).toBe("name-constraints-unsupported");
@@ -199,5 +209,11 @@ describe("other forms of names", () => {
     expect(verifyAuthorities([named, ca], [root]).kind).toBe("verified");
     const other = await testAuthority({ name: "other", issuer: ca, extensions: [leafUsage] });
     expect(verifyAuthorities([other, ca], [root])).toMatchObject({ code: "name-constrained" });
+    const emailAddress = objectIdentifier("1.2.840.113549.1.9.1");
+    const address = sequence(emailAddress.der, derNode(tag.ia5String, [Buffer.from("a@example.com")]));
+    const subject = sequence(derNode(tag.set, [address]));
+    const strict = await constrained(permits(email("example.com")));
+    const mailed = await testAuthority({ name: "leaf", subject, issuer: strict, extensions: [leafUsage] });
+    expect(verifyAuthorities([mailed, strict], [root])).toMatchObject({ code: "name-constraints-unsupported" });
   });
 });
