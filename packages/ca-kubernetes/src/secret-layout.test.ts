@@ -126,6 +126,8 @@ describe("pluggedInFilesOf", () => {
   });
 
   it("does not take a file from Object's prototype", () => {
-    expect(pluggedInFilesOf({ metadata: place, data: Object.create({ "ca-cert.pem": "QQ==" }) }, place)).toBeUndefined();
+    expect(
+      pluggedInFilesOf({ metadata: place, data: Object.create({ "ca-cert.pem": "QQ==" }) }, place),
+    ).toBeUndefined();
   });
 });
