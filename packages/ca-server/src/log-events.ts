@@ -62,6 +62,14 @@ export const logEvents = {
   "serving certificate renewal failed": { level: "warn" as const, fields: ["error", "retryMs", "notAfter"] as const },
   "token issuer keys fetched": { level: "info" as const, fields: ["issuer", "keyCount", "skipped"] as const },
   "token issuer keys unavailable": { level: "warn" as const, fields: ["issuer", "error"] as const },
+  "kubernetes collection known": { level: "info" as const, fields: ["cluster", "collection"] as const },
+  "kubernetes collection unavailable": {
+    level: "warn" as const,
+    fields: ["cluster", "collection", "error"] as const,
+  },
+  "remote cluster connected": { level: "info" as const, fields: ["cluster", "secret", "server"] as const },
+  "remote cluster removed": { level: "info" as const, fields: ["cluster", "secret"] as const },
+  "remote cluster refused": { level: "warn" as const, fields: ["cluster", "secret", "error", "kept"] as const },
   "no token issuer configured": { level: "warn" as const, fields: [] as const },
   "ca key readable by others": { level: "warn" as const, fields: ["path"] as const },
 };

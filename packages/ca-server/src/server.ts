@@ -1,5 +1,6 @@
 import { createCanary } from "@signet/ca";
 import { bindService, createHealthState, type GrpcListener } from "@signet/grpc";
+import { connectCluster } from "@signet/kubernetes";
 import { IstioCertificateService } from "@signet/protos/istio/security/v1alpha1/ca";
 import {
   type Clock,
@@ -18,7 +19,9 @@ import type { TrustBundle } from "@signet/x509";
 import { createAuthenticators } from "./authenticators.ts";
 import { createCallEvents } from "./call-events.ts";
 import { createCertificateHandler } from "./certificate-service.ts";
+import { type OpenedClusters, openClusters } from "./clusters/open-clusters.ts";
 import { logEvent } from "./log-events.ts";
+import { applyMeshConfig } from "./mesh-config.ts";
 import { createCaServerMetrics } from "./metrics.ts";
 import { createMonitoringRoutes } from "./monitoring.ts";
 import { openSigningCa } from "./open-signing-ca.ts";
@@ -92,7 +95,8 @@ export async function startCaServer(settings: CaServerSettings, dependencies: Ca
   }
 }
 
-async function open(settings: CaServerSettings, dependencies: CaServerDependencies, opened: Opened): Promise<CaServer> {
+async function open(given: CaServerSettings, dependencies: CaServerDependencies, opened: Opened): Promise<CaServer> {
+  const settings = await applyMeshConfig(given);
   const { clock, logger, version } = dependencies;
   const { state, health } = opened;
   const { signal } = opened.background;
@@ -105,11 +109,15 @@ async function open(settings: CaServerSettings, dependencies: CaServerDependenci
   const readiness = createReadiness({ ...common, state, canary, servingNotAfter: certificate.notAfter }, signal);
   const registry = createMetrics({ processMetrics: true });
   const metrics = createCaServerMetrics(registry, common);
-  const { authenticators, tasks } = createAuthenticators(settings, common);
+  const clusters = await openKubernetes(settings, dependencies, opened);
+  const { authenticators, tasks } = createAuthenticators(settings, {
+    ...common,
+    ...(clusters !== undefined && { clusters: clusters.directory }),
+  });
   const events = createCallEvents(logger, metrics);
   const createCertificate = createCertificateHandler({
     ...{ ...common, ...settings, authenticators, events },
-    impersonation: { trustedNodeAccounts: new Set(), trustDomain: settings.trustDomain, podIndexOf: () => undefined },
+    impersonation: { ...settings, podIndexOf: (id) => clusters?.directory.podsOf(id) },
     deadlineMs: settings.callDeadlineMs,
   });
   const service = bindService(IstioCertificateService, { createCertificate });
@@ -122,7 +130,7 @@ async function open(settings: CaServerSettings, dependencies: CaServerDependenci
   state.set("serving");
 
   const readinessTask = createReadinessTask({ readiness, health, services: healthServices }, { clock, logger });
-  const ended = runGroup([certificate.task, readinessTask, ...tasks], signal);
+  const ended = runGroup([certificate.task, readinessTask, ...tasks, ...(clusters?.tasks ?? [])], signal);
   opened.tasks = ended;
   ended.catch((error: unknown) => logEvent(logger, "background task failed", { error }));
 
@@ -134,6 +142,18 @@ async function open(settings: CaServerSettings, dependencies: CaServerDependenci
   logStarted(settings, { addresses, signingCa: signingCa.name, origin, logger });
   const ready = async (): Promise<boolean> => (await readiness.problems()).length === 0;
   return { addresses, trustBundle: signingCa.trustBundle, ready, ended, stop: createStop(opened, logger) };
+}
+
+/** The clusters whose service accounts are known; undefined without a Kubernetes API. */
+async function openKubernetes(
+  settings: CaServerSettings,
+  dependencies: CaServerDependencies,
+  opened: Opened,
+): Promise<OpenedClusters | undefined> {
+  const { kubernetes } = settings;
+  if (kubernetes === undefined) return undefined;
+  opened.kubernetes = await connectCluster(kubernetes.source, dependencies);
+  return openClusters({ ...settings, kubernetes }, opened.kubernetes, dependencies);
 }
 
 function tcpAddress({ address }: GrpcListener): HostPort {

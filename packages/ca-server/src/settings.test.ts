@@ -22,6 +22,7 @@ describe("parseCaServerSettings", () => {
       httpListen: { host: "::", port: 8080 },
       trustDomain: "cluster.local",
       trustDomainAliases: new Set(),
+      meshCaCertificates: [],
       meshConfig: { path: "./etc/istio/config/mesh", required: false, namesTrustDomain: true },
       namespace: "istio-system",
       signing: {

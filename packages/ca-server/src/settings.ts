@@ -1,4 +1,5 @@
 import type { LifetimeLimits } from "@signet/ca";
+import type { MeshCaCertificate } from "@signet/documents";
 import { type HostPort, type LogLevel, parseSettings } from "@signet/runtime";
 import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
 import type { CidrList } from "./cidr-list.ts";
@@ -23,6 +24,8 @@ export type CaServerSettings = {
   /** SVIDs and requests under these count as under `trustDomain`. */
   readonly trustDomainAliases: ReadonlySet<TrustDomain>;
   readonly meshConfig: MeshConfigSettings;
+  /** Authorities that the mesh config names beside our own. */
+  readonly meshCaCertificates: readonly MeshCaCertificate[];
   /** Where the server's own Secrets and those of remote clusters are. */
   readonly namespace: string;
   readonly signing: SigningSettings;
@@ -107,6 +110,7 @@ export function parseCaServerSettings(input: {
       ...{ caListen, monitoringListen, httpListen, namespace, callDeadlineMs, logLevel },
       trustDomain: values.trustDomain ?? defaultTrustDomain,
       trustDomainAliases: new Set(),
+      meshCaCertificates: [],
       meshConfig: readMeshConfigSettings(values),
       signing: signing.signing,
       limits: { defaultTtlMs: values.defaultTtlMs, maxTtlMs: values.maxTtlMs },

@@ -1,4 +1,5 @@
 import type { GrpcListener, HealthState } from "@signet/grpc";
+import type { KubernetesApi } from "@signet/kubernetes";
 import type { HttpServer, Logger, ServingState } from "@signet/runtime";
 import { logEvent } from "./log-events.ts";
 import type { OpenedSigningCa } from "./open-signing-ca.ts";
@@ -9,6 +10,7 @@ export type Opened = {
   readonly health: HealthState;
   /** Ends the background tasks. */
   readonly background: AbortController;
+  kubernetes?: KubernetesApi;
   signing?: OpenedSigningCa;
   http?: HttpServer;
   monitoring?: HttpServer;
@@ -37,6 +39,7 @@ export async function closeAll(
     ["close http", () => opened.http?.close()],
     ["close monitoring", () => opened.monitoring?.close()],
     ["release the signing CA", () => opened.signing?.release()],
+    ["close the Kubernetes API", () => opened.kubernetes?.close()],
   ];
   for (const [step, run] of steps) {
     try {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
+import { CaError, createAdmission } from "@signet/ca";
 import { decodeJwtUnverified } from "@signet/jwt";
 import type { KubernetesApi, TokenReviewStatus, TokenUser } from "@signet/kubernetes";
 import { type Clock, withDeadline } from "@signet/runtime";
 import { parseServiceAccountSubject } from "../authenticators/service-account-id.ts";
-import { createCallLimit } from "./call-limit.ts";
 import { createSharedFlights } from "./shared-flights.ts";
 import { type TokenChecker, type TokenHolder, type TokenVerdict, tokenDefect } from "./token-checker.ts";
 import { createVerdictCache } from "./verdict-cache.ts";
@@ -22,7 +22,7 @@ const deadlineMs = 5_000;
 const refusalTtlMs = 1_000;
 const maxCached = 10_000;
 /** Istiod's limit is one of rate: 80 calls a second for everything it asks. */
-const limits = { maxRunning: 128, maxWaiting: 1_024 };
+const limits = { maxConcurrent: 128, maxQueued: 1_024 };
 
 /**
  * Asks the API server whose a token is (TokenReview). It is asked once for all who show the same token at the same time,
@@ -35,7 +35,7 @@ export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock)
   const { api, audiences, cacheTtlMs } = options;
   const cache = createVerdictCache({ maxEntries: maxCached }, clock);
   const flights = createSharedFlights<TokenVerdict>();
-  const limit = createCallLimit(limits);
+  const admission = createAdmission(limits);
 
   function remember(key: string, token: string, verdict: TokenVerdict): void {
     if (verdict.kind === "unavailable" || cacheTtlMs === 0) return;
@@ -45,16 +45,16 @@ export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock)
   }
 
   async function review(key: string, token: string, signal: AbortSignal): Promise<TokenVerdict> {
-    const ask = (within: AbortSignal) => limit.run(() => api.reviewToken({ token, audiences }, within), within);
+    const ask = (within: AbortSignal) => admission.run(() => api.reviewToken({ token, audiences }, within), within);
     try {
       const answer = await withDeadline({ clock, ms: deadlineMs, what: "TokenReview" }, ask, signal);
-      if (answer === "overloaded") {
-        return { kind: "unavailable", reason: "overloaded", cause: "too many tokens wait for their review" };
-      }
       const verdict = judge(answer, audiences);
       remember(key, token, verdict);
       return verdict;
     } catch (cause) {
+      if (cause instanceof CaError) {
+        return { kind: "unavailable", reason: "overloaded", cause: "too many tokens wait for their review" };
+      }
       // Also where the API server refuses to be asked (403): then it has said nothing about the token.
       return { kind: "unavailable", reason: "api-server-unavailable", cause };
     }
