@@ -11,3 +11,4 @@ export {
 } from "./testing/fake-cluster.ts";
 export { type FakeKubernetes, fakeKubernetes } from "./testing/fake-kubernetes.ts";
 export type { WatchBreak } from "./testing/fake-watches.ts";
+export { type KubernetesApiSubject, kubernetesApiSuite, type SuiteTools } from "./testing/kubernetes-api-suite.ts";

@@ -58,7 +58,9 @@ export class FakeObjects {
       throw notFound(kind.plural, name);
     }
     this.#checkVersion(kind, object, before);
-    return this.#update(kind, take === undefined ? object : take(object, before), before);
+    if (take !== undefined) return this.#save(kind, take(object, before), before);
+    kind.updated?.(object, before);
+    return this.#save(kind, object, before);
   }
 
   patch(target: FakeTarget, patch: unknown): StoredObject {
@@ -68,7 +70,8 @@ export class FakeObjects {
     if (textAt(recordAt(isRecord(patch) ? patch : {}, "metadata"), "resourceVersion") !== undefined) {
       this.#checkVersion(target.kind, object, before);
     }
-    return this.#update(target.kind, object, before);
+    target.kind.updated?.(object, before);
+    return this.#save(target.kind, object, before);
   }
 
   /** What the answer to a DELETE holds. */
@@ -95,12 +98,12 @@ export class FakeObjects {
     return object;
   }
 
-  #update(kind: FakeKind, object: StoredObject, before: StoredObject): StoredObject {
+  /** With what no update may change. */
+  #save(kind: FakeKind, object: StoredObject, before: StoredObject): StoredObject {
     const { uid, resourceVersion, creationTimestamp, deletionTimestamp } = before.metadata;
     object.metadata = { ...object.metadata, uid, resourceVersion };
     object.metadata.creationTimestamp = creationTimestamp;
     if (deletionTimestamp !== undefined) object.metadata.deletionTimestamp = deletionTimestamp;
-    if (!kind.subresources || object.status !== undefined) kind.updated?.(object, before);
     // What changes nothing is no change: nobody is told.
     return isDeepStrictEqual(object, before) ? before : this.#store.put(kind.plural, object);
   }
