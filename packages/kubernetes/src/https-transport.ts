@@ -5,7 +5,7 @@ import { createSecureContext } from "node:tls";
 import { errorMessage } from "@signet/runtime";
 import type { ClusterCredentials, CredentialSource } from "./credentials.ts";
 import { KubernetesError } from "./errors.ts";
-import type { Transport, TransportAnswer, TransportRequest } from "./transport.ts";
+import { acceptedTypes, type Transport, type TransportAnswer, type TransportRequest } from "./transport.ts";
 
 /** Where to, as whom, and whom to expect there. */
 export type HttpsTransportOptions = {
@@ -163,7 +163,7 @@ function attempt({ server, request, token, agent }: Outgoing, signal: AbortSigna
     method: request.method,
     path: `${server.pathname.replace(/\/$/, "")}${request.path}`,
     headers: {
-      accept: "application/json",
+      accept: acceptedTypes,
       "accept-encoding": "identity",
       "user-agent": "signet",
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),

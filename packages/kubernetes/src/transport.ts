@@ -35,3 +35,6 @@ export type TransportAnswer = {
   /** Ends the connection without reading the body. */
   discard(): void;
 };
+
+/** What every request accepts: API servers send their keys as nothing but the second. */
+export const acceptedTypes = "application/json, application/jwk-set+json";

@@ -95,6 +95,7 @@ async function serve(cluster: FakeCluster, incoming: IncomingMessage, response: 
       method,
       path,
       authorization: headers.authorization ?? (hasCertificate ? `Bearer ${cluster.adminToken}` : undefined),
+      accept: headers.accept ?? "",
       contentType: headers["content-type"] ?? "",
       body: Buffer.concat(chunks).toString("utf8"),
     },

@@ -34,6 +34,7 @@ export type FakeIncoming = {
   /** With its query. */
   readonly path: string;
   readonly authorization: string | undefined;
+  readonly accept: string;
   readonly contentType: string;
   readonly body: string;
 };

@@ -2,7 +2,7 @@ import type { Clock } from "@signet/runtime";
 import { KubernetesError } from "../errors.ts";
 import type { KubernetesApi } from "../kubernetes-api.ts";
 import { type ClusterLimits, createKubernetesApi } from "../kubernetes-client.ts";
-import type { Transport, TransportAnswer, TransportRequest } from "../transport.ts";
+import { acceptedTypes, type Transport, type TransportAnswer, type TransportRequest } from "../transport.ts";
 import { FakeCluster, type FakeOutgoing } from "./fake-cluster.ts";
 import { ConnectionCut } from "./fake-watches.ts";
 
@@ -69,7 +69,8 @@ function incomingOf(
   { method, path, body }: TransportRequest,
 ): Parameters<FakeCluster["answer"]>[0] {
   const authorization = `Bearer ${cluster.adminToken}`;
-  return { method, path, authorization, contentType: body?.contentType ?? "", body: body?.text ?? "" };
+  const contentType = body?.contentType ?? "";
+  return { method, path, authorization, accept: acceptedTypes, contentType, body: body?.text ?? "" };
 }
 
 type Ending = { readonly signal: AbortSignal; release(): void };

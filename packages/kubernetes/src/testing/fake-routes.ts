@@ -12,6 +12,7 @@ import type { FakeWatches } from "./fake-watches.ts";
 export type FakeCall = {
   readonly method: string;
   readonly url: URL;
+  readonly accept: string;
   readonly contentType: string;
   readonly body: string;
   readonly user: string;
@@ -63,7 +64,10 @@ export class FakeRoutes {
   answer(call: FakeCall, signal: AbortSignal): FakeResult {
     const { tokens } = this.#backends;
     const { pathname } = call.url;
-    if (call.method === "GET" && pathname === "/openid/v1/jwks") return { status: 200, json: tokens.jwks() };
+    if (call.method === "GET" && pathname === "/openid/v1/jwks") {
+      if (!call.accept.includes("application/jwk-set+json")) throw new FakeRefusal(406, "406: Not Acceptable");
+      return { status: 200, json: tokens.jwks() };
+    }
     if (call.method === "GET" && pathname === "/.well-known/openid-configuration") {
       return { status: 200, json: discoveryOf(tokens.issuer) };
     }
