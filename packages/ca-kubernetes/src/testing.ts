@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { type CertificateSigningRequest, type KubernetesApi, mirror, resources } from "@signet/kubernetes";
-import type { Clock, Random, Task } from "@signet/runtime";
+import { type Clock, createSource, type Publisher, type Random, type Source, type Task } from "@signet/runtime";
 import {
   type Certificate,
   certificatePem,
@@ -23,13 +23,11 @@ export type TestSignerMood =
   | { readonly kind: "chain"; readonly above: readonly Certificate[] }
   /** Signs another key than the CSR's. */
   | { readonly kind: "other-key" }
-  /** Answers a PEM that holds this instead of a chain. */
-  | { readonly kind: "text"; readonly pem: string }
   /** Signs for less time than asked for. */
   | { readonly kind: "shorten"; readonly seconds: number }
   /** Sets the condition Failed. */
   | { readonly kind: "fail" }
-  /** Does nothing, and does nothing about it later. */
+  /** Does nothing, until it is in another mood. */
   | { readonly kind: "ignore" };
 
 /** A signer and its CA. */
@@ -42,6 +40,8 @@ export interface TestSigner {
   readonly seen: readonly CertificateSigningRequest[];
   /** From now on approved requests get this; "sign" at first. */
   setMood(mood: TestSignerMood | ((request: CertificateSigningRequest) => TestSignerMood)): void;
+  /** Answers that the API server did not take: the object was deleted meanwhile, mostly. */
+  readonly failures: readonly unknown[];
   /** Signs with this intermediate from now on. */
   replaceCa(root: TestCa, intermediate: TestCa): void;
 }
@@ -77,10 +77,13 @@ export async function createTestSigner(options: TestSignerOptions): Promise<Test
 class ApprovedRequestSigner implements TestSigner {
   readonly task: Task;
   readonly seen: CertificateSigningRequest[] = [];
+  readonly failures: unknown[] = [];
   readonly #options: TestSignerOptions;
   readonly #answered = new Set<string>();
   #ca: { readonly root: TestCa; readonly intermediate: TestCa };
-  #mood: (request: CertificateSigningRequest) => TestSignerMood = () => ({ kind: "sign" });
+  readonly #moods: Publisher<(request: CertificateSigningRequest) => TestSignerMood> = createSource(
+    (_request: CertificateSigningRequest): TestSignerMood => ({ kind: "sign" }),
+  );
 
   constructor(options: TestSignerOptions, ca: { readonly root: TestCa; readonly intermediate: TestCa }) {
     this.#options = options;
@@ -97,7 +100,7 @@ class ApprovedRequestSigner implements TestSigner {
   }
 
   setMood(mood: TestSignerMood | ((request: CertificateSigningRequest) => TestSignerMood)): void {
-    this.#mood = typeof mood === "function" ? mood : () => mood;
+    this.#moods.publish(typeof mood === "function" ? mood : () => mood);
   }
 
   replaceCa(root: TestCa, intermediate: TestCa): void {
@@ -109,12 +112,12 @@ class ApprovedRequestSigner implements TestSigner {
     const resource = resources.certificateSigningRequests;
     const pick = (request: CertificateSigningRequest): CertificateSigningRequest => request;
     const requests = mirror(api, { resource, query: {}, pick }, { clock, random });
-    const answering = (async () => {
-      for await (const _ of requests.changes.changes(signal)) {
+    const answerAll = async (when: Source<unknown>): Promise<void> => {
+      for await (const _ of when.changes(signal)) {
         await Promise.all([...requests.values()].map((request) => this.#answer(request, signal)));
       }
-    })();
-    await Promise.all([requests.task.run(signal), answering]);
+    };
+    await Promise.all([requests.task.run(signal), answerAll(requests.changes), answerAll(this.#moods)]);
   }
 
   async #answer(request: CertificateSigningRequest, signal: AbortSignal): Promise<void> {
@@ -124,29 +127,24 @@ class ApprovedRequestSigner implements TestSigner {
     const conditions = status?.conditions ?? [];
     const isApproved = conditions.some(({ type }) => type === "Approved");
     if (!isApproved || this.#answered.has(metadata.uid ?? "")) return;
-    this.#answered.add(metadata.uid ?? "");
-    const mood = this.#mood(request);
+    const mood = this.#moods.current()?.(request) ?? { kind: "sign" };
     if (mood.kind === "ignore") return;
+    this.#answered.add(metadata.uid ?? "");
     const failed = { type: "Failed", status: "True", reason: "TestSigner", message: "told to fail" };
     const answer =
       mood.kind === "fail"
         ? { conditions: [...conditions, failed] }
         : { conditions, certificate: Buffer.from(await this.#chainPem(request, mood)).toString("base64") };
     const target = { resource: resources.certificateSigningRequests, subresource: "status" } as const;
-    // Deleted meanwhile, when whoever asked has gone away.
     await this.#options.api
       .replaceSubresource(target, { ...request, status: answer }, signal)
       .catch((error: unknown) => this.failures.push(error));
   }
 
-  /** Answers that the API server did not take. */
-  readonly failures: unknown[] = [];
-
   async #chainPem(
     { spec }: CertificateSigningRequest,
     mood: Exclude<TestSignerMood, { readonly kind: "fail" | "ignore" }>,
   ): Promise<string> {
-    if (mood.kind === "text") return mood.pem;
     const csr = parseCsr(Buffer.from(spec.request, "base64").toString("latin1"));
     const spki = mood.kind === "other-key" ? (await generateKeyPair("P-256")).spki : csr.spki;
     const seconds = mood.kind === "shorten" ? mood.seconds : (spec.expirationSeconds ?? 86_400);
