@@ -26,7 +26,7 @@ export type { PublicKeyInfo } from "./public-key.ts";
 export { parseRevocationList, parseRevocationLists, type RevocationList } from "./revocation-list.ts";
 export { type SelfSignRootOptions, selfSignRoot } from "./self-sign-root.ts";
 export { randomSerialNumber } from "./serial-number.ts";
-export { type SignLeafOptions, signLeaf, signLeafAsync } from "./sign-leaf.ts";
+export { type SignLeafOptions, signLeaf, signLeafAsync, signProbe } from "./sign-leaf.ts";
 export type { SignatureAlgorithm } from "./signature-algorithm.ts";
 export type { SubjectAltName } from "./subject-alt-name.ts";
 export type { SvidTemplate } from "./svid-template.ts";

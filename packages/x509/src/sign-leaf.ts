@@ -77,6 +77,33 @@ export async function signLeafAsync(options: SignLeafOptions): Promise<Uint8Arra
   return needsThreadPool(key) ? buildCertificateAsync(leafContent(options), key) : signLeaf(options);
 }
 
+/**
+ * Returns the DER of a leaf that `issuer` signs and that names nobody: whether it leads to a root says whether leaves
+ * will, without regard to what they may be called. Valid at all times, over the issuer's own key, and of no use to anyone.
+ * @throws X509Error `issuer-unsuitable`
+ * @example
+ * ```ts
+ * import { type Certificate, type KeyPair, parseCertificate, signProbe, verifyChain } from "@signet/x509";
+ * export function leadsTo(root: Certificate, issuer: { certificate: Certificate; key: KeyPair }, at: Date): boolean {
+ *   const chain = [parseCertificate(signProbe(issuer)), issuer.certificate] as const;
+ *   return verifyChain({ chain, roots: [root], at }).kind === "verified";
+ * }
+ * ```
+ */
+export function signProbe(issuer: SignLeafOptions["issuer"]): Uint8Array {
+  const content = {
+    serialNumber: Uint8Array.of(1),
+    issuer: issuer.certificate.subject,
+    subject: emptyName(),
+    notBefore: new Date(0),
+    // RFC 5280 section 4.1.2.5: the instant of a certificate without end.
+    notAfter: new Date("9999-12-31T23:59:59Z"),
+    spki: issuer.key.spki,
+    extensions: [constantExtensionsUnder(issuer)],
+  };
+  return buildCertificate(content, issuer.key);
+}
+
 function leafContent({ template, issuer, serialNumber }: SignLeafOptions): CertificateContent {
   const { spki, notBefore, notAfter, commonName } = template;
   const constantExtensions = constantExtensionsUnder(issuer);

@@ -63,6 +63,14 @@ describe("verifyChain finds the path", () => {
     });
   });
 
+  it("from a renewed root to the one before it, of the same name and key, which has signed it as well", async () => {
+    const old = await testAuthority({ name: "root" });
+    const renewed = await testAuthority({ name: "root", key: old.key, notAfter: new Date("2046-01-01T00:00:00Z") });
+    expect(verifyAuthorities([renewed], [old]).kind).toBe("verified");
+    const forged = await testAuthority({ name: "root", key: old.key, signer: (await testRoot()).key });
+    expect(verifyAuthorities([forged], [old])).toEqual(rejection("signature-invalid"));
+  });
+
   it("over a cross-signed root: the new root vouched for by the old one", async () => {
     const [oldRoot, newRoot] = [await testAuthority({ name: "old" }), await testAuthority({ name: "new" })];
     const cross = await testAuthority({ name: "new", key: newRoot.key, issuer: oldRoot });

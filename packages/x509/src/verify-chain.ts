@@ -126,7 +126,7 @@ class PathSearch {
     const roots = this.#options.roots.map((issuer) => ({ issuer, isRoot: true }));
     const intermediates = path.length < maxChainLength ? this.#intermediates : [];
     return [...roots, ...intermediates.map((issuer) => ({ issuer, isRoot: false }))]
-      .filter(({ issuer }) => bytesEqual(issuer.subject, last.issuer) && !path.some((seen) => isSameCa(seen, issuer)))
+      .filter(({ issuer, isRoot }) => bytesEqual(issuer.subject, last.issuer) && !isRepeated(issuer, path, isRoot))
       .sort((a, b) => keyMismatch(last, a.issuer) - keyMismatch(last, b.issuer));
   }
 
@@ -149,6 +149,11 @@ class PathSearch {
       this.#problemDepth = depth;
     }
   }
+}
+
+/** A root of the leaf's own name and key may vouch for it all the same: a root that was renewed is a new certificate. */
+function isRepeated(issuer: Certificate, path: readonly Certificate[], isRoot: boolean): boolean {
+  return (path.length > 1 || !isRoot) && path.some((seen) => isSameCa(seen, issuer));
 }
 
 /** The same name and key: going through it twice leads nowhere that going through it once does not. */

@@ -1,6 +1,7 @@
 import { type Certificate, type TrustBundle, trustBundlesEqual, verifyChain } from "@signet/x509";
 import { CaError } from "../errors.ts";
 import type { CaMaterial } from "./ca-material.ts";
+import { sameRevocation } from "./ca-material-revocation.ts";
 
 /** In what one set of CA files differs from another, judged by certificates and not by bytes. */
 export type CaMaterialChange = {
@@ -15,7 +16,7 @@ export function compareCaMaterial(current: CaMaterial, next: CaMaterial): CaMate
   return {
     signingChanged: !sameCertificates([current.certificate, ...current.chain], [next.certificate, ...next.chain]),
     rootsChanged: !trustBundlesEqual(current.trustBundle, next.trustBundle),
-    revocationListsChanged: false,
+    revocationListsChanged: !sameRevocation(current.revocation, next.revocation),
   };
 }
 

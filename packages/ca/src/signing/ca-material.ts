@@ -6,12 +6,12 @@ import {
   parseCertificates,
   parsePrivateKey,
   parseTrustBundle,
-  type SvidTemplate,
-  signLeaf,
+  signProbe,
   type TrustBundle,
   verifyChain,
 } from "@signet/x509";
 import { CaError } from "../errors.ts";
+import { type CaRevocation, openRevocation, type RevocationIssuers } from "./ca-material-revocation.ts";
 
 /** The files of a CA, as text, named as Istio's `cacerts` names them in messages. */
 export type CaFiles = {
@@ -34,8 +34,11 @@ export type CaMaterial = {
   /** As in `cert-chain.pem`, in order. */
   readonly chain: readonly Certificate[];
   readonly trustBundle: TrustBundle;
-  /** A leaf that names nobody, signed with the key: what holds for it holds for leaves. */
+  /** A leaf that names nobody, signed with the key; only a leaf shows what peers will make of leaves. */
   readonly probe: Certificate;
+  /** The certificates above a leaf that have name constraints; most CAs have none. */
+  readonly nameConstrained: readonly Certificate[];
+  readonly revocation: CaRevocation | undefined;
   /** When the first certificate between the signing one and its root ends: a leaf that outlived it would be rejected. */
   readonly notAfterLimit: Date;
 };
@@ -44,7 +47,8 @@ export type CaMaterial = {
  * Returns the CA that the files hold, verified as a set at the instant `at`.
  *
  * The key belongs to the signing certificate, which is a CA and may sign certificates; and a leaf it signs leads to a
- * root of `root-cert.pem` over nothing but the certificates of `cert-chain.pem`, which is what a peer will have.
+ * root of `root-cert.pem` over nothing but the certificates of `cert-chain.pem`, which is what a peer will have. Where
+ * there are revocation lists, every certificate on that way and in `cert-chain.pem` has signed one.
  * @throws CaError `ca-material-invalid`, naming the file
  */
 export function openCaMaterial(files: CaFiles, at: Date): CaMaterial {
@@ -59,10 +63,21 @@ export function openCaMaterial(files: CaFiles, at: Date): CaMaterial {
   const [unreadable] = trustBundle.skipped;
   if (unreadable !== undefined) throw invalid(`root-cert.pem holds a certificate that cannot be read: ${unreadable}`);
   checkSigningCertificate(certificate, key, at);
-  const probe = read("ca-cert.pem", () => signProbe({ certificate, key }));
+  checkCertificatePath([certificate, ...chain], trustBundle, at);
+  const probe = read("ca-cert.pem", () => parseCertificate(signProbe({ certificate, key })));
   const path = verifyPaths([probe, ...chain], trustBundle, at);
-  const ends = [certificate, ...path].map((member) => member.notAfter.getTime());
-  return { certificate, key, chain, trustBundle, probe, notAfterLimit: new Date(Math.min(...ends)) };
+  const above = distinct([certificate, ...path.filter((member) => member !== probe)]);
+  const aboveLeaves = distinct([...above, ...chain.filter((member) => member.isCa)]);
+  return {
+    certificate,
+    key,
+    chain,
+    trustBundle,
+    probe,
+    nameConstrained: above.filter((member) => member.nameConstraints !== undefined),
+    revocation: readRevocation(files, { aboveLeaves, roots: trustBundle.authorities }),
+    notAfterLimit: new Date(Math.min(...above.map((member) => member.notAfter.getTime()))),
+  };
 }
 
 function checkSigningCertificate(certificate: Certificate, key: KeyPair, at: Date): void {
@@ -75,15 +90,19 @@ function checkSigningCertificate(certificate: Certificate, key: KeyPair, at: Dat
   if (notBefore > at) throw invalid(`ca-cert.pem is not valid before ${notBefore.toISOString()}`);
 }
 
-/** Valid at all times and of no use to anyone; only a leaf shows what peers will make of leaves. */
-function signProbe(issuer: { readonly certificate: Certificate; readonly key: KeyPair }): Certificate {
-  const template: SvidTemplate = {
-    spki: issuer.key.spki,
-    subjectAltNames: [{ kind: "dns", value: "probe.invalid" }],
-    notBefore: new Date(0),
-    notAfter: maxInstant,
-  };
-  return parseCertificate(signLeaf({ template, issuer, serialNumber: Uint8Array.of(1) }));
+function readRevocation({ crlPem = "" }: CaFiles, issuers: RevocationIssuers): CaRevocation | undefined {
+  return crlPem.trim() === "" ? undefined : read("ca-crl.pem", () => openRevocation(crlPem, issuers));
+}
+
+function distinct(certificates: readonly Certificate[]): readonly Certificate[] {
+  return [...new Map(certificates.map((certificate) => [certificate.der.toHex(), certificate])).values()];
+}
+
+/** The signing certificate itself: what it signs may lead to a root over another certificate of the same name and key. */
+function checkCertificatePath(chain: CertificateChain, { authorities: roots }: TrustBundle, at: Date): void {
+  const result = verifyChain({ chain, roots, at });
+  if (result.kind === "verified") return;
+  throw invalid(`ca-cert.pem does not lead to root-cert.pem over cert-chain.pem: ${result.code}: ${result.detail}`);
 }
 
 /** Every certificate on the way to a root (RFC 5280 section 6.1); a leaf serves and calls, so both must be allowed. */
@@ -96,13 +115,11 @@ function verifyPaths(chain: CertificateChain, trustBundle: TrustBundle, at: Date
   });
 }
 
-/** RFC 5280 section 4.1.2.5: the instant of a certificate without end. */
-const maxInstant = new Date("9999-12-31T23:59:59Z");
-
 function read<T>(file: string, parse: () => T): T {
   try {
     return parse();
   } catch (cause) {
+    if (cause instanceof CaError) throw cause;
     throw new CaError("ca-material-invalid", `${file} cannot be used`, { cause });
   }
 }

@@ -1,11 +1,14 @@
 import { type Clock, constantSource } from "@signet/runtime";
 import {
+  type Certificate,
   type CertificateChain,
   needsThreadPool,
   parseCertificate,
   randomSerialNumber,
+  type SvidTemplate,
   signLeaf,
   signLeafAsync,
+  templateNameProblem,
 } from "@signet/x509";
 import { CaError } from "../errors.ts";
 import type { SigningCa, SigningRequest } from "../signing-ca.ts";
@@ -25,7 +28,7 @@ export function createLocalSigningCa(
   material: CaMaterial,
   randomBytes: LocalSigningDependencies["randomBytes"],
 ): SigningCa {
-  const { certificate, key, chain, trustBundle } = material;
+  const { certificate, key, chain, trustBundle, nameConstrained, revocation } = material;
   const issuer = { certificate, key };
   const limitMs = material.notAfterLimit.getTime();
   const drawBytes = createRandomPool(randomBytes);
@@ -37,6 +40,7 @@ export function createLocalSigningCa(
     if (!(template.notAfter.getTime() <= limitMs)) {
       throw new CaError("signing-failed", `template outlives the ${name} CA, which ends at ${formatInstant(limitMs)}`);
     }
+    checkNames(template, nameConstrained);
     const toSign = { template, issuer, serialNumber: randomSerialNumber(drawBytes) };
     const der = onThreadPool ? await signLeafAsync(toSign) : signLeaf(toSign);
     signal.throwIfAborted();
@@ -51,7 +55,15 @@ export function createLocalSigningCa(
     signingKeyInfo: () => key.info,
     chain: () => chain,
     trustBundle: constantSource(trustBundle),
+    ...(revocation !== undefined && { revocationLists: constantSource(revocation.pem) }),
   };
+}
+
+/** Costs nothing where no certificate above the leaf has name constraints, as is usual. */
+function checkNames(template: SvidTemplate, nameConstrained: readonly Certificate[]): void {
+  if (nameConstrained.length === 0) return;
+  const problem = templateNameProblem(template, nameConstrained);
+  if (problem !== undefined) throw new CaError("name-constrained", problem);
 }
 
 function formatInstant(ms: number): string {

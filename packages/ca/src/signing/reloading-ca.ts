@@ -9,6 +9,7 @@ import {
 import { CaError } from "../errors.ts";
 import type { SigningCa, SigningCaHealth, SigningRequest } from "../signing-ca.ts";
 import { type CaFiles, type CaMaterial, openCaMaterial } from "./ca-material.ts";
+import { revocationProblem } from "./ca-material-revocation.ts";
 import { type CaMaterialChange, compareCaMaterial, successionProblem } from "./ca-material-succession.ts";
 import { createLocalSigningCa, type LocalSigningDependencies } from "./local-signing-ca.ts";
 
@@ -112,7 +113,7 @@ class FollowedCa implements ReloadingCa {
     this.#dependencies = dependencies;
     this.#active = this.#activate(initial, openCaMaterial(initial, dependencies.clock.now()));
     this.trustBundle = createSource(this.#active.material.trustBundle);
-    this.revocationLists = createSource<string>();
+    this.revocationLists = createSource(this.#active.material.revocation?.pem);
     this.#health = createSource(this.#judgeHealth());
     this.health = {
       current: () => this.#refreshHealth(),
@@ -164,9 +165,11 @@ class FollowedCa implements ReloadingCa {
   #adopt(files: CaFiles, opened: CaMaterial, change: CaMaterialChange): ReloadOutcome {
     // The bundle that was distributed stays the very object, text and all: readers compare with ===.
     const { trustBundle } = change.rootsChanged ? opened : this.#active.material;
-    const material = { ...opened, trustBundle };
+    const { revocation } = change.revocationListsChanged ? opened : this.#active.material;
+    const material = { ...opened, trustBundle, revocation };
     this.#active = this.#activate(files, material);
     if (change.rootsChanged) this.trustBundle.publish(trustBundle);
+    if (change.revocationListsChanged) this.revocationLists.publish(revocation?.pem ?? "");
     this.#dependencies.events.adopted({
       signingCa: this.name,
       serialNumber: serialNumberHex(material.certificate),
@@ -206,7 +209,10 @@ class FollowedCa implements ReloadingCa {
       return { state: "degraded", reason: "new CA files were refused: they replace roots" };
     }
     if (this.#refused !== undefined) return { state: "degraded", reason: "new CA files were refused" };
-    return { state: "good" };
+    const { revocation } = this.#active.material;
+    const problem =
+      revocation === undefined ? undefined : revocationProblem(revocation, this.#dependencies.clock.now());
+    return problem === undefined ? { state: "good" } : { state: "degraded", reason: problem };
   }
 }
 
