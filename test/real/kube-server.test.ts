@@ -1,5 +1,5 @@
+import { httpsJson } from "@signet/cli/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { httpsJson } from "./support/https-json.ts";
 import { type KubeObjects, kubeObjects } from "./support/kube-objects.ts";
 import { findTestKube, type KubeServer } from "./support/kube-server.ts";
 

@@ -1,7 +1,7 @@
+import { vaultObjects } from "@signet/cli/testing";
 import { parseSpiffeId } from "@signet/spiffe";
 import { createCsr, generateKeyPair, parseCertificates } from "@signet/x509";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { vaultObjects } from "./support/vault-objects.ts";
 import { findTestVault, type VaultServer } from "./support/vault-server.ts";
 
 const vault = await findTestVault();

@@ -1,5 +1,14 @@
 export { type Agent, type ControlPlane, startAgent, startControlPlane } from "./demo/control-plane.ts";
 export { makeDemoDirectory } from "./demo/demo-directory.ts";
 export { type Mesh, startMesh } from "./demo/mesh.ts";
+export { type Patience, poll } from "./demo/poll.ts";
 export { createSightings, type Sightings } from "./demo/sightings.ts";
 export { sendTraffic, type TrafficTotals } from "./demo/traffic.ts";
+export { freePorts } from "./demo/vault/free-ports.ts";
+export { type HttpsAnswer, type HttpsCall, type HttpsServer, httpsJson } from "./demo/vault/https-json.ts";
+export { createServerAuthority, type ServerAuthority, type ServerCertificate } from "./demo/vault/server-authority.ts";
+export { type ServerProcess, type ServerProcessSpec, startServerProcess } from "./demo/vault/server-process.ts";
+export { startVault } from "./demo/vault/start-vault.ts";
+export { type VaultObjects, vaultObjects } from "./demo/vault/vault-objects.ts";
+export type { VaultOperator } from "./demo/vault/vault-operator.ts";
+export { connectVault, type VaultCall, type VaultServer } from "./demo/vault/vault-server.ts";

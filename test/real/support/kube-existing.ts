@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { RequestOptions } from "node:https";
 import { KubeConfig } from "@kubernetes/client-node";
-import { type HttpsAnswer, type HttpsCall, httpsJson } from "./https-json.ts";
+import { type HttpsAnswer, type HttpsCall, httpsJson } from "@signet/cli/testing";
 import type { KubeServer } from "./kube-server.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";
 

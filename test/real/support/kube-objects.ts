@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { HttpsAnswer } from "./https-json.ts";
+import type { HttpsAnswer } from "@signet/cli/testing";
 import type { KubeServer } from "./kube-server.ts";
 
 /** Makes objects on the API server as its administrator; every maker throws unless the server does what it is told. */

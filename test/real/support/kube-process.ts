@@ -2,11 +2,16 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePorts } from "./free-ports.ts";
-import { type HttpsServer, httpsJson } from "./https-json.ts";
-import { poll } from "./poll.ts";
-import { type ServerProcess, startServerProcess } from "./server-process.ts";
-import { createTestAuthority, type TestAuthority } from "./test-authority.ts";
+import {
+  createServerAuthority,
+  freePorts,
+  type HttpsServer,
+  httpsJson,
+  poll,
+  type ServerAuthority,
+  type ServerProcess,
+  startServerProcess,
+} from "@signet/cli/testing";
 
 /** The binaries that make a Kubernetes API server. */
 export type KubeBinaries = { readonly kubeApiserver: string; readonly etcd: string };
@@ -19,7 +24,7 @@ export interface KubeProcess {
   /** A directory that goes with the server. */
   readonly directory: string;
   /** Client certificates from here are accepted: the common name is the user. */
-  readonly clientAuthority: TestAuthority;
+  readonly clientAuthority: ServerAuthority;
   /** Stops the API server where it is (SIGSTOP): connections stay open, nothing answers. */
   pause(): void;
   resume(): void;
@@ -39,7 +44,7 @@ const readyLimitMs = 90_000;
 export async function startKubeProcess(binaries: KubeBinaries): Promise<KubeProcess> {
   const directory = await mkdtemp(join(tmpdir(), "signet-kube-"));
   const [etcdPort = 0, etcdPeerPort = 0, port = 0] = await freePorts(3);
-  const authority = await createTestAuthority("signet kube tests");
+  const authority = await createServerAuthority("signet kube tests");
   const adminToken = randomBytes(24).toString("hex");
   const url = `https://127.0.0.1:${port}`;
   const caPem = authority.certificatePem;
@@ -89,7 +94,7 @@ async function ready(server: HttpsServer, token: string, started: ServerProcess)
 
 async function writeFiles(
   directory: string,
-  { authority, adminToken }: { readonly authority: TestAuthority; readonly adminToken: string },
+  { authority, adminToken }: { readonly authority: ServerAuthority; readonly adminToken: string },
 ): Promise<void> {
   const write = (name: string, text: string) => writeFile(join(directory, name), text, { mode: 0o600 });
   const serving = await authority.issue([

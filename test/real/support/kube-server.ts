@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { type HttpsAnswer, type HttpsCall, httpsJson } from "@signet/cli/testing";
 import { ensureEtcd, ensureKubeApiserver } from "../../../tools/ensure-kube-apiserver.ts";
 import { findProgram } from "./find-program.ts";
-import { type HttpsAnswer, type HttpsCall, httpsJson } from "./https-json.ts";
 import { connectExistingKube } from "./kube-existing.ts";
 import { type KubeBinaries, type KubeProcess, startKubeProcess } from "./kube-process.ts";
 import { kubeconfigOf } from "./kubeconfig.ts";

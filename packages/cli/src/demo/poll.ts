@@ -10,11 +10,15 @@ const periodMs = 50;
  *
  * @throws Error after `limitMs`, with the last reason; whatever the signal holds, when it aborts
  */
-export async function poll<T>(look: () => Promise<T | undefined>, patience: Patience, signal: AbortSignal): Promise<T> {
+export async function poll<T>(
+  look: () => Promise<T | undefined>,
+  patience: Patience,
+  signal?: AbortSignal,
+): Promise<T> {
   const giveUpAt = performance.now() + patience.limitMs;
   let last = "nothing yet";
   while (performance.now() < giveUpAt) {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     try {
       const value = await look();
       if (value !== undefined) {
@@ -23,7 +27,7 @@ export async function poll<T>(look: () => Promise<T | undefined>, patience: Pati
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
-    await sleep(periodMs, undefined, { signal });
+    await sleep(periodMs, undefined, signal && { signal });
   }
   throw new Error(`${patience.what} is not there after ${patience.limitMs / 1000} s: ${last}`);
 }
