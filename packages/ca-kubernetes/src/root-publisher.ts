@@ -45,12 +45,13 @@ export function createRootPublisher(
   options: RootPublisherOptions,
   dependencies: RootPublisherDependencies,
 ): RootPublisher {
-  return new NamespacePublisher(options, dependencies);
+  const publisher = new NamespacePublisher(options, dependencies);
+  return { task: publisher.task, status: () => publisher.status() };
 }
 
 type Counts = { created: number; corrected: number; failed: number; passedOver: number };
 
-class NamespacePublisher implements RootPublisher {
+class NamespacePublisher {
   readonly task: Task;
   readonly #options: RootPublisherOptions;
   readonly #dependencies: RootPublisherDependencies;
@@ -60,6 +61,7 @@ class NamespacePublisher implements RootPublisher {
   readonly #bucket: TokenBucket;
   readonly #guard: ContestGuard;
   readonly #backoffs = new Map<string, Backoff>();
+  readonly #forbiddenSince = new Map<string, number>();
   readonly #counts: Counts = { created: 0, corrected: 0, failed: 0, passedOver: 0 };
 
   constructor(options: RootPublisherOptions, dependencies: RootPublisherDependencies) {
@@ -108,9 +110,9 @@ class NamespacePublisher implements RootPublisher {
   /** Now and then everything is looked at, which costs no call where all is well. */
   async #sweep(signal: AbortSignal): Promise<void> {
     for (;;) {
+      await this.#dependencies.clock.sleep(sweepMs, signal);
       await this.#untilSynced(signal);
       this.#addAll();
-      await this.#dependencies.clock.sleep(sweepMs, signal);
     }
   }
 
@@ -141,7 +143,7 @@ class NamespacePublisher implements RootPublisher {
       return;
     }
     this.#queue.remove(namespace);
-    this.#backoffs.delete(namespace);
+    this.#forget(namespace);
     for (const map of this.#maps) this.#guard.forget(keyOf(map, namespace));
   }
 
@@ -175,31 +177,40 @@ class NamespacePublisher implements RootPublisher {
     const missing = this.#copies.find(map, namespace) === "missing";
     const outcome = await writeMap(this.#options.api, { map, namespace, missing }, signal);
     if (outcome === "forbidden") {
-      this.#counts.passedOver += 1;
-      // Mostly a namespace that is going; should it stay, the next time is a failure.
-      if (this.#backoffs.has(namespace)) throw new KubernetesError("forbidden", "the ConfigMap may not be made");
-      this.#backoffs.set(namespace, this.#newBackoff());
-      this.#queue.add(namespace, forbiddenRetryMs);
+      this.#passOverForbidden(namespace);
       return;
     }
-    this.#backoffs.delete(namespace);
+    this.#forget(namespace);
     this.#counts[outcome === "passed-over" ? "passedOver" : outcome] += 1;
     if (this.#guard.wrote(keyOf(map, namespace))) {
       this.#dependencies.events.contested({ namespace, configMap: map.name });
     }
   }
 
+  /** Mostly a namespace that is going; one that is there and forbidden half a minute later is a failure. */
+  #passOverForbidden(namespace: string): void {
+    const now = this.#dependencies.clock.now().getTime();
+    const since = this.#forbiddenSince.get(namespace) ?? now;
+    this.#forbiddenSince.set(namespace, since);
+    if (now - since >= forbiddenRetryMs) throw new KubernetesError("forbidden", "the ConfigMap may not be made");
+    this.#counts.passedOver += 1;
+    this.#queue.add(namespace, since + forbiddenRetryMs - now);
+  }
+
+  #forget(namespace: string): void {
+    this.#backoffs.delete(namespace);
+    this.#forbiddenSince.delete(namespace);
+  }
+
   #retry(map: PublishedMap, namespace: string, error: unknown): void {
-    const backoff = this.#backoffs.get(namespace) ?? this.#newBackoff();
+    const { random } = this.#dependencies;
+    const backoff =
+      this.#backoffs.get(namespace) ?? createBackoff({ initialMs: 1_000, maxMs: 60_000, minMs: 250 }, random);
     this.#backoffs.set(namespace, backoff);
     const retryMs = backoff.nextMs();
     this.#counts.failed += 1;
     this.#queue.add(namespace, retryMs);
     this.#dependencies.events.publishFailed({ namespace, configMap: map.name, error, retryMs });
-  }
-
-  #newBackoff(): Backoff {
-    return createBackoff({ initialMs: 1_000, maxMs: 60_000, minMs: 250 }, this.#dependencies.random);
   }
 }
 
