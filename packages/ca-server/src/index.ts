@@ -1,5 +1,6 @@
 export { CaServerError, type CaServerErrorCode } from "./errors.ts";
 export { runCaServer } from "./main.ts";
+export { createOfflineAuthenticators, type OfflineAuthenticators } from "./offline-authenticators.ts";
 export { type CaServer, type CaServerDependencies, startCaServer } from "./server.ts";
 export type { ServingNames } from "./serving-names.ts";
 export { type CaServerSettingSpec, type CaServerSettingValues, caServerSettings } from "./setting-spec.ts";

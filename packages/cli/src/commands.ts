@@ -5,6 +5,12 @@ export type Command = {
   run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number>;
 };
 
+const explainToken: Command = {
+  name: "ca explain-token",
+  summary: "say offline which authenticator of the CA would accept a token, and why each other would not",
+  run: async (args, env) => (await import("./ca/explain-token.ts")).runExplainToken(args, env, process),
+};
+
 // Each command imports its process on demand: the agent must not pay, in memory or start time, for the CA server.
 const commands: readonly Command[] = [
   {
@@ -20,8 +26,13 @@ const commands: readonly Command[] = [
   {
     name: "ca",
     summary: "the istiod-compatible CA server",
-    run: async (args, env) => (await import("@signet/ca-server")).runCaServer(args, env),
+    run: async ([first, ...rest], env) => {
+      if (first === "explain-token") return await explainToken.run(rest, env);
+      const args = first === undefined ? [] : [first, ...rest];
+      return await (await import("@signet/ca-server")).runCaServer(args, env);
+    },
   },
+  explainToken,
   {
     name: "agent",
     summary: "keep one workload's certificate fresh and serve it to Envoy over SDS",
