@@ -9,7 +9,7 @@ import { FakeStore, keyOf, recordAt, type StoredObject } from "./fake-store.ts";
 import { FakeTokens } from "./fake-tokens.ts";
 import { ConnectionCut, FakeWatches, type WatchBreak } from "./fake-watches.ts";
 
-/** What is wrong with a fake API server, for requests that begin while it is so; `only` chooses among them by method and path. */
+/** What is wrong with a fake API server, for requests that begin while it is so; `only` chooses among them. */
 export type FakeFault = FakeFaultKind & { readonly only?: (request: FakeRequest) => boolean };
 
 /** The kinds of faults. */
@@ -25,8 +25,8 @@ export type FakeFaultKind =
   | { readonly kind: "half-open" }
   | { readonly kind: "reset" };
 
-/** A request that the fake saw: method, and path without query. Bodies are not kept. */
-export type FakeRequest = { readonly method: string; readonly path: string };
+/** A request that the fake saw: method, path without query, and whether it is a watch. Bodies are not kept. */
+export type FakeRequest = { readonly method: string; readonly path: string; readonly watch: boolean };
 
 /** A request as it comes from outside. */
 export type FakeIncoming = {
@@ -171,7 +171,8 @@ export class FakeCluster {
   /** Answers one request, as far as it is answered at all. */
   async answer(incoming: FakeIncoming, signal: AbortSignal): Promise<FakeOutgoing> {
     const url = new URL(incoming.path, "https://cluster");
-    const request = { method: incoming.method, path: url.pathname };
+    const watch = url.searchParams.get("watch") === "true";
+    const request = { method: incoming.method, path: url.pathname, watch };
     this.#requests.push(request);
     if (this.#requests.length > keptRequests) this.#requests = this.#requests.slice(-keptRequests);
     const fault = this.#fault?.only?.(request) === false ? undefined : this.#fault;

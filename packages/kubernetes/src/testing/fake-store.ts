@@ -28,8 +28,11 @@ const keptChanges = 10_000;
 export class FakeStore {
   readonly #collections = new Map<string, Map<string, StoredObject>>();
   readonly #listeners = new Set<() => void>();
+  /** By kind, the revision of the last change there was, and of the last that is forgotten. */
+  readonly #lastChange = new Map<string, number>();
+  readonly #lastForgotten = new Map<string, number>();
   #changes: StoredChange[] = [];
-  #revision = 100;
+  #revision = 10_000;
   #forgotten = 0;
 
   get revision(): number {
@@ -77,11 +80,16 @@ export class FakeStore {
 
   /** The revision of the last change of a kind. */
   lastChangeOf(plural: string): number {
-    return this.#changes.findLast((change) => change.plural === plural)?.revision ?? 0;
+    return this.#lastChange.get(plural) ?? 0;
+  }
+
+  /** Whether changes of a kind after that revision are forgotten. */
+  hasForgotten(plural: string, revision: number): boolean {
+    return (this.#lastForgotten.get(plural) ?? 0) > revision;
   }
 
   forgetChanges(): void {
-    this.#changes = [];
+    while (this.#changes.length > 0) this.#forgetFirst();
     this.#forgotten = this.#revision;
   }
 
@@ -90,6 +98,8 @@ export class FakeStore {
     this.#revision -= revisions;
     this.#changes = [];
     this.#forgotten = 0;
+    this.#lastForgotten.clear();
+    for (const plural of this.#lastChange.keys()) this.#lastChange.set(plural, this.#revision);
   }
 
   /** Calls `listener` after each change; returns the way to stop that. */
@@ -107,8 +117,16 @@ export class FakeStore {
 
   #note(change: StoredChange): void {
     this.#changes.push(change);
-    if (this.#changes.length > keptChanges) this.#forgotten = this.#changes.shift()?.revision ?? 0;
+    this.#lastChange.set(change.plural, change.revision);
+    if (this.#changes.length > keptChanges) this.#forgetFirst();
     for (const listener of [...this.#listeners]) listener();
+  }
+
+  #forgetFirst(): void {
+    const first = this.#changes.shift();
+    if (first === undefined) return;
+    this.#forgotten = first.revision;
+    this.#lastForgotten.set(first.plural, first.revision);
   }
 
   #collection(plural: string): Map<string, StoredObject> {

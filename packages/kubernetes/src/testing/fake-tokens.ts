@@ -28,7 +28,8 @@ export class FakeTokens {
   readonly issuer: string;
   readonly #store: FakeStore;
   readonly #clock: Clock;
-  #keys: readonly [SigningKey, ...SigningKey[]] = [newKey()];
+  /** Made when they are first needed, since that takes long. */
+  #keys: readonly SigningKey[] = [];
 
   constructor(issuer: string, store: FakeStore, clock: Clock) {
     this.issuer = issuer;
@@ -37,7 +38,7 @@ export class FakeTokens {
   }
 
   jwks(): unknown {
-    const keys = this.#keys.map(({ kid, publicKey }) => {
+    const keys = this.#signingKeys().map(({ kid, publicKey }) => {
       const { kty, n, e } = publicKey.export({ format: "jwk" });
       return { use: "sig", kty, kid, alg: "RS256", n, e };
     });
@@ -45,11 +46,11 @@ export class FakeTokens {
   }
 
   rotate(keepOld: boolean): void {
-    this.#keys = [newKey(), ...(keepOld ? this.#keys : [])];
+    this.#keys = [newKey(), ...(keepOld ? this.#signingKeys() : [])];
   }
 
   sign(claims: Readonly<Record<string, unknown>>): string {
-    const [{ kid, privateKey }] = this.#keys;
+    const [{ kid, privateKey }] = this.#signingKeys();
     const input = [{ alg: "RS256", kid }, claims].map((part) =>
       Buffer.from(JSON.stringify(part)).toString("base64url"),
     );
@@ -152,6 +153,12 @@ export class FakeTokens {
     const groups = ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"];
     const username = `system:serviceaccount:${namespace}:${name}`;
     return { kind: "user", user: { username, uid, groups, extra }, audiences };
+  }
+
+  #signingKeys(): readonly [SigningKey, ...SigningKey[]] {
+    const [first = newKey(), ...older] = this.#keys;
+    this.#keys = [first, ...older];
+    return [first, ...older];
   }
 
   #verifySignature(token: string): Record<string, unknown> | undefined {

@@ -89,18 +89,23 @@ export class FakeWatches {
         control.wake = resolve;
       });
       if (control.broken !== undefined && (yield* endLines(control.broken, signal))) return;
-      for (const change of this.#store.changesSince(plural, seen)) {
+      // Forgotten before it was told: nobody may think that nothing happened.
+      if (this.#store.hasForgotten(plural, seen) && (yield* endLines("gone", signal))) return;
+      const [change] = this.#store.changesSince(plural, seen);
+      if (change !== undefined) {
         seen = change.revision;
         const line = changeLine(change, request);
         if (line !== undefined) yield line;
+        continue;
       }
       // As in the real server's cache: a bookmark never repeats where the watch began.
       const position = Math.max(this.#store.lastChangeOf(plural), control.bookmark ? this.#store.revision : 0);
       if (request.bookmarks && (control.bookmark || timers.nearEnd) && position > watch.from) {
+        control.bookmark = false;
+        timers.nearEnd = false;
         yield bookmarkLine(request.kind, position);
+        continue;
       }
-      control.bookmark = false;
-      timers.nearEnd = false;
       if (timers.ended || signal.aborted) return;
       await woken;
     }
