@@ -39,6 +39,14 @@ export type { IssuedSvid } from "./sign-template.ts";
 export type { CaFiles } from "./signing/ca-material.ts";
 export type { CaMaterialChange } from "./signing/ca-material-succession.ts";
 export { type Canary, createCanary, signCanary } from "./signing/canary.ts";
+export type { FailoverEvents, MemberFailedEvent, SwitchedEvent } from "./signing/failover-events.ts";
+export {
+  createFailoverGroup,
+  type FailoverGroup,
+  type FailoverGroupDependencies,
+} from "./signing/failover-group.ts";
+export type { FailoverRole } from "./signing/failover-member.ts";
+export type { FailoverGroupOptions } from "./signing/failover-options.ts";
 export type { LocalSigningDependencies } from "./signing/local-signing-ca.ts";
 export { createPluggedInCa, type PluggedInCaFiles } from "./signing/plugged-in-ca.ts";
 export {

@@ -1,0 +1,78 @@
+import { type Clock, withDeadline } from "@signet/runtime";
+import type { CertificateChain } from "@signet/x509";
+import { CaError } from "../errors.ts";
+import type { SigningCa, SigningRequest } from "../signing-ca.ts";
+import { type Canary, signCanary } from "./canary.ts";
+
+/** A place in a failover group. */
+export type FailoverRole = "primary" | "standby";
+
+/** One signing CA of a failover group, and how it has done of late. */
+export class FailoverMember {
+  readonly role: FailoverRole;
+  readonly signingCa: SigningCa;
+  /** Since the last good canary: of canaries and of calls. */
+  failures = 0;
+  /** In a row. */
+  goodCanaries = 0;
+  lastError: unknown;
+  /** Whether its failing has been told of. */
+  reportedFailing = false;
+
+  constructor(role: FailoverRole, signingCa: SigningCa) {
+    this.role = role;
+    this.signingCa = signingCa;
+  }
+
+  /** Why it cannot sign at `now`, as far as is known without asking it; a CA whose roots nobody knows must not. */
+  notReady(now: Date): CaError | undefined {
+    const { name, trustBundle } = this.signingCa;
+    const limit = this.signingCa.notAfterLimit();
+    if (trustBundle.current() === undefined) return new CaError("ca-not-ready", `${name} CA has no trust bundle yet`);
+    if (limit === undefined) return new CaError("ca-not-ready", `${name} CA has no signing certificate yet`);
+    if (limit <= now) return new CaError("ca-expired", `${name} CA expired at ${limit.toISOString()}`);
+    return undefined;
+  }
+
+  /** Signs for as long as is asked and it can vouch, which may be less than the other member could. */
+  async sign(request: SigningRequest, now: Date, signal: AbortSignal): Promise<CertificateChain> {
+    const problem = this.notReady(now);
+    if (problem !== undefined) throw problem;
+    const { template } = request;
+    const limit = wholeSeconds(this.signingCa.notAfterLimit() ?? now);
+    const shortened = template.notAfter > limit ? { ...request, template: { ...template, notAfter: limit } } : request;
+    return await this.signingCa.sign(shortened, signal);
+  }
+
+  /** What a canary signature, checked under the member's own roots, failed with; undefined when it was good. Rejects with `signal.reason` when aborted. */
+  async canaryFailure(
+    { canary, clock, deadlineMs }: { readonly canary: Canary; readonly clock: Clock; readonly deadlineMs: number },
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const problem = this.notReady(clock.now());
+    if (problem !== undefined) return problem;
+    try {
+      const deadline = { clock, ms: deadlineMs, what: `canary signature of the ${this.role}` };
+      await withDeadline(deadline, (each) => signCanary(this.signingCa, { canary, clock }, each), signal);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return error;
+    }
+  }
+
+  noteGoodCanary(): void {
+    this.failures = 0;
+    this.goodCanaries++;
+  }
+
+  noteFailure(error: unknown): void {
+    this.failures++;
+    this.goodCanaries = 0;
+    this.lastError = error;
+  }
+}
+
+function wholeSeconds(instant: Date): Date {
+  return new Date(Math.floor(instant.getTime() / 1000) * 1000);
+}
