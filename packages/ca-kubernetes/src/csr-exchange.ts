@@ -22,8 +22,7 @@ export type CsrExchange = {
 /**
  * Has a signer sign a request: creates the object, approves it, and resolves with the certificate (PEM in base64).
  *
- * The object is deleted in every case, also when its creation was not answered or the signal aborts. Creation itself is
- * not cut off by the signal: an object that came into being after its deletion would stay.
+ * The object is deleted in every case, also when its creation was not answered or the signal aborts.
  * @throws CaError `signer-refused` when it is denied or has failed, `signer-unavailable` when it is gone; KubernetesError
  */
 export async function exchangeRequest(
@@ -32,19 +31,19 @@ export async function exchangeRequest(
   signal: AbortSignal,
 ): Promise<string> {
   const { api, removal } = exchange;
-  let mayExist = true;
+  const { name } = request.metadata;
+  // Not cut off by the signal: an object that came into being after its deletion would stay.
+  const creating = api.create(certificateSigningRequests, request, new AbortController().signal);
+  const created = await creating.catch((error: unknown) => {
+    if (!isRefusal(error)) removal.remove(name, { mayComeLater: true });
+    throw error;
+  });
   try {
-    const created = await api
-      .create(certificateSigningRequests, request, new AbortController().signal)
-      .catch((error: unknown) => {
-        mayExist = !isRefusal(error);
-        throw error;
-      });
     signal.throwIfAborted();
     const approved = await approveRequest(created, exchange, signal);
     return await awaitCertificate(approved, exchange, signal);
   } finally {
-    if (mayExist) removal.remove(request.metadata.name);
+    removal.remove(name);
   }
 }
 

@@ -240,15 +240,30 @@ describe("createCsrSigningCa", () => {
     await expectNothingLeft(test);
   });
 
-  it("tries to delete three times, and then says what it left behind", async () => {
+  it("deletes once more when nobody knows whether the creation was heard: it may be heard later", async () => {
+    const test = await pinnedCa();
+    test.cluster.setFault({ kind: "half-open", only: isCreation });
+    await expect(drive(test.clock, sign(test))).rejects.toMatchObject({ code: "signer-unavailable" });
+    await driveUntil(test.clock, () => deletionsOf(test.cluster) === 1);
+    const spec = { request: "LS0t", signerName, usages: ["client auth"] };
+    const name =
+      test.cluster.requests
+        .findLast(({ method }) => method === "DELETE")
+        ?.path.split("/")
+        .at(-1) ?? "";
+    test.cluster.put(certificateSigningRequests, { metadata: { name }, spec });
+    await expectNothingLeft(test);
+  });
+
+  it("goes on deleting for ten minutes, with growing waits, and then says what it left behind", async () => {
     const test = await pinnedCa();
     test.cluster.setFault({ kind: "status", status: 503, only: ({ method }) => method === "DELETE" });
     await drive(test.clock, sign(test));
-    await driveUntil(test.clock, () => test.events.all.length > 0);
-    expect(test.events.all).toMatchObject([
-      { name: "leftBehind", event: { name: expect.stringMatching(/^csr-workload-/) } },
-    ]);
-    expect(deletionsOf(test.cluster)).toBe(3);
+    const sinceStart = elapsed(test);
+    await driveUntil(test.clock, () => test.events.all.length > 0, 1_000);
+    expect(test.events.all).toMatchObject([{ name: "leftBehind", event: { name: expect.stringMatching(/^csr-/) } }]);
+    expect(sinceStart()).toBeGreaterThanOrEqual(590_000);
+    expect(deletionsOf(test.cluster)).toBeLessThan(60);
   });
 
   it.each([
@@ -396,6 +411,34 @@ describe("the root of a signer", () => {
     test.end();
     await drive(test.clock, test.running ?? Promise.resolve());
     expect(test.cluster.all(certificateSigningRequests)).toEqual([]);
+  });
+
+  it("waits at its end for a quarter of a minute at most, and says what it left behind", async () => {
+    const test = await newCa();
+    await driveUntil(test.clock, () => test.ca.health.current()?.state === "good");
+    await expectNothingLeft(test);
+    test.cluster.setFault({ kind: "half-open", only: ({ method }) => method === "DELETE" });
+    await drive(test.clock, sign(test), 10);
+    test.end();
+    const sinceEnd = elapsed(test);
+    await drive(test.clock, test.running ?? Promise.resolve());
+    expect(sinceEnd()).toBeLessThan(16_000);
+    expect(test.events.names()).toContain("leftBehind");
+  });
+
+  it("does not wait at its end to look twice", async () => {
+    const test = await newCa();
+    await driveUntil(test.clock, () => test.ca.health.current()?.state === "good");
+    await expectNothingLeft(test);
+    test.cluster.setFault({ kind: "truncated", only: isCreation });
+    await expect(drive(test.clock, sign(test))).rejects.toMatchObject({ code: "signer-unavailable" });
+    await expectNothingLeft(test);
+    test.end();
+    const sinceEnd = elapsed(test);
+    await drive(test.clock, test.running ?? Promise.resolve());
+    expect(sinceEnd()).toBeLessThan(2_000);
+    expect(deletionsOf(test.cluster)).toBe(3);
+    expect(test.events.names()).not.toContain("leftBehind");
   });
 });
 
