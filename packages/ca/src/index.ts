@@ -39,6 +39,7 @@ export type { IssuedSvid } from "./sign-template.ts";
 export type { CaFiles } from "./signing/ca-material.ts";
 export type { CaMaterialChange } from "./signing/ca-material-succession.ts";
 export { type Canary, createCanary, signCanary } from "./signing/canary.ts";
+export { type CanaryProbe, type CanaryProbeOptions, createCanaryProbe } from "./signing/canary-probe.ts";
 export type { FailoverEvents, MemberFailedEvent, SwitchedEvent } from "./signing/failover-events.ts";
 export {
   createFailoverGroup,
