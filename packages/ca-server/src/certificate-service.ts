@@ -1,10 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  type Admission,
   type Authenticator,
   authenticateCaller,
   CaError,
   type Caller,
   type ImpersonationPolicy,
+  type IssuanceEvents,
   type IssuedSvid,
   issueSvid,
   type LifetimeLimits,
@@ -20,7 +22,7 @@ import {
 import { type Clock, RuntimeError, withDeadline } from "@signet/runtime";
 import { certificatePem } from "@signet/x509";
 import type { CallEvents } from "./call-events.ts";
-import { decideSubject, requestedIdentity } from "./impersonate.ts";
+import { decideSubject, requestedIdentity, requestedSigner } from "./impersonate.ts";
 import { readPresentedCredentials } from "./presented-credentials.ts";
 import { authenticationStatusError, caStatusError, deadlineStatusError, impersonationStatusError } from "./status.ts";
 
@@ -29,6 +31,9 @@ export type CertificateServiceDependencies = {
   readonly authenticators: readonly Authenticator[];
   readonly impersonation: ImpersonationPolicy;
   readonly signingCa: SigningCa;
+  /** The CA that a caller chooses with `CertSigner`; without it the key chooses nothing, as with istiod's own CA. */
+  signerFor?(certSigner: string, signal: AbortSignal): Promise<SigningCa>;
+  readonly admission?: Admission;
   readonly limits: LifetimeLimits;
   /** How long one call may take, whatever its client allows. */
   readonly deadlineMs: number;
@@ -69,14 +74,12 @@ async function createCertificate(
   const presented = readPresentedCredentials(context);
   const { caller, by } = await authenticate(presented, dependencies, context.signal);
   const subject = chooseSubject(request, { presented, caller }, dependencies);
+  const events = dependencies.events.issuance({ authenticator: by, peerAddress: presented.peerAddress });
+  const signingCa = await chooseSigner(request, { ...dependencies, caller: subject, events }, context.signal);
+  const { limits, clock, admission } = dependencies;
   const issued = await issueSvid(
     { csrPem: request.csr, requestedSeconds: request.validityDuration, caller: subject },
-    {
-      signingCa: dependencies.signingCa,
-      limits: dependencies.limits,
-      clock: dependencies.clock,
-      events: dependencies.events.issuance({ authenticator: by, peerAddress: presented.peerAddress }),
-    },
+    { signingCa, limits, clock, events, ...(admission !== undefined && { admission }) },
     context.signal,
   );
   return create(IstioCertificateResponseSchema, { certChain: responseChain(issued) });
@@ -105,6 +108,31 @@ function chooseSubject(
   events.impersonationRefused({ presented, caller, requested: requestedIdentity(request), outcome });
   throw impersonationStatusError({ retryable: outcome.kind === "unavailable" });
 }
+
+/** The CA that the caller chose, where there is a choice. */
+async function chooseSigner(
+  request: IstioCertificateRequest,
+  { signingCa, signerFor, clock, caller, events }: SignerChoice,
+  signal: AbortSignal,
+): Promise<SigningCa> {
+  const certSigner = requestedSigner(request);
+  if (signerFor === undefined || certSigner === "") return signingCa;
+  const startedAt = clock.now().getTime();
+  try {
+    return await signerFor(certSigner, signal);
+  } catch (error) {
+    if (error instanceof CaError) {
+      const durationMs = clock.now().getTime() - startedAt;
+      events.refused({ caller, signingCa: signingCa.name, code: error.code, error, durationMs });
+    }
+    throw error;
+  }
+}
+
+type SignerChoice = Pick<CertificateServiceDependencies, "signingCa" | "signerFor" | "clock"> & {
+  readonly caller: Caller;
+  readonly events: IssuanceEvents;
+};
 
 /**
  * The answer's array: the leaf, each further certificate of the chain in an element of its own (ztunnel reads one per

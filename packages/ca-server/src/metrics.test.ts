@@ -1,6 +1,7 @@
+import type { SigningCaHealth } from "@signet/ca";
 import { type FakeSigningCa, fakeSigningCa } from "@signet/ca/testing";
 import { Status } from "@signet/grpc";
-import { createMetrics, type Metrics } from "@signet/runtime";
+import { createMetrics, createSource, type Metrics } from "@signet/runtime";
 import { FakeClock } from "@signet/runtime/testing";
 import { parseCertificates } from "@signet/x509";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -74,8 +75,14 @@ describe("the CA server's metrics", () => {
 
   it("record RPCs as go-grpc-prometheus does", async () => {
     const service = "istio.v1.auth.IstioCertificateService";
-    metrics.callFinished({ service, method: "CreateCertificate", code: Status.INVALID_ARGUMENT, durationMs: 7 });
-    metrics.callFinished({ service: "grpc.health.v1.Health", method: "Watch", code: Status.CANCELLED, durationMs: 7 });
+    const create = { service, method: "CreateCertificate", type: "unary" } as const;
+    const watch = { service: "grpc.health.v1.Health", method: "Watch", type: "server_stream" } as const;
+    metrics.callStarted(create);
+    metrics.messagePassed({ ...create, direction: "received" });
+    metrics.callFinished({ ...create, code: Status.INVALID_ARGUMENT, durationMs: 7 });
+    metrics.messagePassed({ ...watch, direction: "sent" });
+    metrics.messagePassed({ ...watch, direction: "sent" });
+    metrics.callFinished({ ...watch, code: Status.CANCELLED, durationMs: 7 });
     const call = `grpc_type="unary",grpc_service="${service}",grpc_method="CreateCertificate"`;
     expect(await samples("grpc_server_handled_total")).toContain(
       `grpc_server_handled_total{${call},grpc_code="InvalidArgument"} 1`,
@@ -84,5 +91,18 @@ describe("the CA server's metrics", () => {
       `grpc_server_handling_seconds_bucket{le="0.01",${call}} 1`,
     );
     expect((await samples("grpc_server_handled_total")).join()).toContain('grpc_type="server_stream"');
+    expect(await samples("grpc_server_started_total")).toEqual([`grpc_server_started_total{${call}} 1`]);
+    expect(await samples("grpc_server_msg_received_total")).toEqual([`grpc_server_msg_received_total{${call}} 1`]);
+    expect((await samples("grpc_server_msg_sent_total")).join()).toMatch(/grpc_type="server_stream".* 2$/);
+  });
+
+  it("tell how the signing CA does", async () => {
+    const states = async () =>
+      (await samples("signet_signing_ca_")).map((line) => line.slice("signet_signing_ca_".length));
+    expect(await states()).toEqual(["good 1", "degraded 0", "failing 0"]);
+    registry = createMetrics();
+    const health = createSource<SigningCaHealth>({ state: "degraded", reason: "standby-signs" });
+    createCaServerMetrics(registry, { signingCa: { ...signingCa, health }, clock, version: "0.1.0" });
+    expect(await states()).toEqual(["good 0", "degraded 1", "failing 0"]);
   });
 });

@@ -1,16 +1,15 @@
 import type { SigningCa } from "@signet/ca";
-import type { Status } from "@signet/grpc";
+import type { CalledMethod, Status } from "@signet/grpc";
 import type { Clock, Metrics } from "@signet/runtime";
 import type { Certificate } from "@signet/x509";
+import { registerSigningCaState } from "./signing/signing-metrics.ts";
 import type { SignErrorType } from "./status.ts";
 
 /** One finished RPC of any service. */
-export type FinishedCall = {
-  readonly service: string;
-  readonly method: string;
-  readonly code: Status;
-  readonly durationMs: number;
-};
+export type FinishedCall = CalledMethod & { readonly code: Status; readonly durationMs: number };
+
+/** A message of an RPC of any service. */
+export type PassedMessage = CalledMethod & { readonly direction: "received" | "sent" };
 
 /** The CA server's metrics by what happened. */
 export interface CaServerMetrics {
@@ -19,6 +18,8 @@ export interface CaServerMetrics {
   signFailed(type: SignErrorType): void;
   csrParsingFailed(): void;
   issued(): void;
+  callStarted(call: CalledMethod): void;
+  messagePassed(message: PassedMessage): void;
   callFinished(call: FinishedCall): void;
 }
 
@@ -33,13 +34,14 @@ export function createCaServerMetrics(
   const counters = createIssuanceCounters(metrics);
   registerExpiryGauges(metrics, about);
   registerProcessGauges(metrics, about);
+  registerSigningCaState(metrics, about.signingCa);
   return {
     csrReceived: () => counters.csr.add({}),
     authenticationFailed: () => counters.authenticationFailure.add({}),
     signFailed: (type) => counters.signError.add({ error: type }),
     csrParsingFailed: () => counters.parsingError.add({}),
     issued: () => counters.issuance.add({}),
-    callFinished: createCallRecorder(metrics),
+    ...createCallRecorder(metrics),
   };
 }
 
@@ -101,21 +103,21 @@ const codeNames = [
   ...["Internal", "Unavailable", "DataLoss", "Unauthenticated"],
 ] as const;
 
-const streamingMethods: ReadonlySet<string> = new Set(["ServerReflectionInfo"]);
-const serverStreamingMethods: ReadonlySet<string> = new Set(["Watch"]);
-
-function grpcType(method: string): "unary" | "server_stream" | "bidi_stream" {
-  if (streamingMethods.has(method)) return "bidi_stream";
-  return serverStreamingMethods.has(method) ? "server_stream" : "unary";
-}
-
-function createCallRecorder(metrics: Metrics): (call: FinishedCall) => void {
+function createCallRecorder(metrics: Metrics): Pick<CaServerMetrics, "callStarted" | "messagePassed" | "callFinished"> {
   const labels = ["grpc_type", "grpc_service", "grpc_method"] as const;
+  const started = metrics.counter("grpc_server_started_total", "RPCs begun", labels);
+  const received = metrics.counter("grpc_server_msg_received_total", "messages read of RPCs", labels);
+  const sent = metrics.counter("grpc_server_msg_sent_total", "messages answered in RPCs", labels);
   const handled = metrics.counter("grpc_server_handled_total", "RPCs completed", [...labels, "grpc_code"]);
   const seconds = metrics.histogram("grpc_server_handling_seconds", "time to answer an RPC", handlingBuckets, labels);
-  return ({ service, method, code, durationMs }) => {
-    const call = { grpc_type: grpcType(method), grpc_service: service, grpc_method: method };
-    handled.add({ ...call, grpc_code: codeNames[code] ?? "Unknown" });
-    seconds.observe(call, durationMs / 1000);
+  const labelsOf = ({ type, service, method }: CalledMethod) =>
+    ({ grpc_type: type, grpc_service: service, grpc_method: method }) as const;
+  return {
+    callStarted: (call) => started.add(labelsOf(call)),
+    messagePassed: (message) => (message.direction === "received" ? received : sent).add(labelsOf(message)),
+    callFinished(call): void {
+      handled.add({ ...labelsOf(call), grpc_code: codeNames[call.code] ?? "Unknown" });
+      seconds.observe(labelsOf(call), call.durationMs / 1000);
+    },
   };
 }

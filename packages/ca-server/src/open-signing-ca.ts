@@ -1,73 +1,69 @@
-import { CaError, createPluggedInCa, loadSelfSignedCa, type SigningCa } from "@signet/ca";
-import type { Clock, Logger } from "@signet/runtime";
-import type { TrustDomain } from "@signet/spiffe";
-import { readCacertsDirectory } from "./cacerts-directory.ts";
-import { openFileState } from "./file-state.ts";
-import { logEvent } from "./log-events.ts";
-import type { SigningSettings } from "./settings/read-signing.ts";
-import type { CaServerSettings } from "./settings.ts";
-
-/** A signing CA, where it came from, and what to do when it is no longer used. */
-export type OpenedSigningCa = {
-  readonly signingCa: SigningCa;
-  /** Directory of its key. */
-  readonly origin: string;
-  release(): Promise<void>;
-};
+import { createCanary, createFailoverGroup } from "@signet/ca";
+import { createVaultCa } from "@signet/ca-vault";
+import { RuntimeError } from "@signet/runtime";
+import type { SigningCaChoice } from "./settings/read-signing.ts";
+import { openIstioCa } from "./signing/istio-ca.ts";
+import type { OpenedSigningCa, SigningCaDependencies, SigningCaSettings } from "./signing/opened-signing-ca.ts";
 
 /**
- * Opens the CA that signs: the plugged-in one when its directory holds one, else the self-signed one of the state
- * directory, which is made on the first start and is the same ever after.
- * @throws CaServerError, CaError `ca-material-invalid`, RuntimeError `locked`
+ * Opens what signs: the CA that was chosen, or it and its standby as one.
+ *
+ * What it needs may be away: then it is not ready, and becomes so by its tasks.
+ * @throws CaServerError, CaError `ca-material-invalid`, VaultError `config-invalid`, RuntimeError `locked`
  */
 export async function openSigningCa(
-  { trustDomain, signing }: Pick<CaServerSettings, "trustDomain" | "signing">,
-  dependencies: {
-    readonly clock: Clock;
-    readonly randomBytes: (size: number) => Uint8Array;
-    readonly logger: Logger;
-  },
+  settings: SigningCaSettings,
+  dependencies: SigningCaDependencies,
 ): Promise<OpenedSigningCa> {
-  const { logger } = dependencies;
-  const settings = { ...signing, trustDomain };
-  const plugged = await readCacertsDirectory(settings.rootCaDirectory);
-  const opened =
-    plugged === undefined
-      ? await openSelfSigned(settings, dependencies)
-      : {
-          signingCa: await namePlace(`plugged-in CA directory ${settings.rootCaDirectory}`, async () =>
-            createPluggedInCa(plugged.files, dependencies),
-          ),
-          origin: settings.rootCaDirectory,
-          release: async () => {},
-        };
-  if (plugged?.keyExposed) logEvent(logger, "ca key readable by others", { path: plugged.keyPath });
-  return opened;
-}
-
-async function openSelfSigned(
-  { stateDirectory, trustDomain, selfSigned }: SigningSettings & { readonly trustDomain: TrustDomain },
-  dependencies: Parameters<typeof openSigningCa>[1],
-): Promise<OpenedSigningCa> {
-  const state = await openFileState(stateDirectory);
+  const { primary, standby } = settings.signing;
+  const first = await openChoice(primary, settings, dependencies);
+  if (standby === undefined) return first;
   try {
-    const signingCa = await namePlace(`CA state in ${stateDirectory}`, () =>
-      loadSelfSignedCa({ store: state.store, trustDomain, ...selfSigned }, dependencies),
-    );
-    await state.publishRoot(signingCa.trustBundle.current()?.pem ?? "");
-    return { signingCa, origin: stateDirectory, release: () => state.release() };
+    const second = await openChoice(standby, settings, dependencies);
+    return await openGroup({ first, second }, settings, dependencies);
   } catch (error) {
-    await state.release();
+    await first.release();
     throw error;
   }
 }
 
-/** The core names the part of a CA that is wrong; an operator has to know where it lies. */
-async function namePlace(place: string, open: () => Promise<SigningCa>): Promise<SigningCa> {
-  try {
-    return await open();
-  } catch (error) {
-    if (!(error instanceof CaError)) throw error;
-    throw new CaError(error.code, `${place}: ${error.message}`, { cause: error.cause });
-  }
+async function openChoice(
+  choice: SigningCaChoice,
+  settings: SigningCaSettings,
+  dependencies: SigningCaDependencies,
+): Promise<OpenedSigningCa> {
+  return choice === "vault" ? await openVaultCa(settings, dependencies) : await openIstioCa(settings, dependencies);
+}
+
+async function openVaultCa(
+  { signing: { vault } }: SigningCaSettings,
+  { clock, random, events }: SigningCaDependencies,
+): Promise<OpenedSigningCa> {
+  if (vault === undefined) throw new RuntimeError("argument-invalid", "Vault is to sign, and VAULT_ADDR is not set");
+  const signingCa = await createVaultCa(vault, { clock, random, events: events.vault });
+  return {
+    ...{ signingCa, servingCa: signingCa, origin: vault.address, tasks: signingCa.tasks },
+    release: async () => signingCa.close(),
+  };
+}
+
+async function openGroup(
+  { first, second }: { readonly first: OpenedSigningCa; readonly second: OpenedSigningCa },
+  { trustDomain }: SigningCaSettings,
+  { clock, random, events }: SigningCaDependencies,
+): Promise<OpenedSigningCa> {
+  const canary = await createCanary({ trustDomain });
+  const members = { primary: first.signingCa, standby: second.signingCa, canary };
+  const signingCa = createFailoverGroup(members, { clock, random, events: events.failover });
+  // A member that signs no DNS names has another CA beside it for them.
+  const servingCa = [first, second].find((member) => member.servingCa !== member.signingCa)?.servingCa ?? signingCa;
+  const admission = first.admission ?? second.admission;
+  return {
+    ...{ signingCa, servingCa, origin: `${first.origin}, standby ${second.origin}` },
+    ...(admission !== undefined && { admission }),
+    tasks: [...first.tasks, ...second.tasks, signingCa.task],
+    async release(): Promise<void> {
+      await Promise.allSettled([first.release(), second.release()]);
+    },
+  };
 }

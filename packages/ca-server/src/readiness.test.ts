@@ -1,6 +1,6 @@
-import { createCanary } from "@signet/ca";
+import { createCanary, type SigningCaHealth } from "@signet/ca";
 import { type FakeSigningCa, fakeSigningCa } from "@signet/ca/testing";
-import { createServingState, type ServingState } from "@signet/runtime";
+import { createServingState, createSource, type ServingState } from "@signet/runtime";
 import { FakeClock } from "@signet/runtime/testing";
 import { parseTrustDomain } from "@signet/spiffe";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -18,7 +18,7 @@ const request = {
 let clock: FakeClock;
 let state: ServingState;
 let signingCa: FakeSigningCa;
-let servingNotAfter: Date;
+let servingNotAfter: Date | undefined;
 let readiness: Readiness;
 
 beforeEach(async () => {
@@ -73,6 +73,31 @@ describe("readiness", () => {
   it("ends when the server's own certificate has expired", async () => {
     servingNotAfter = clock.now();
     expect(await readiness.problems()).toMatchObject([{ check: "serving-certificate" }]);
+  });
+
+  it("does not begin before there is a certificate of the server's own", async () => {
+    servingNotAfter = undefined;
+    expect(await readiness.problems()).toMatchObject([{ check: "serving-certificate" }]);
+  });
+
+  it("is not ended by a signing CA that still signs, but its state is told", async () => {
+    const health = createSource<SigningCaHealth>({ state: "good" });
+    const options = {
+      state,
+      signingCa: { ...signingCa, health },
+      canary,
+      clock,
+      servingNotAfter: () => servingNotAfter,
+    };
+    readiness = createReadiness(options, new AbortController().signal);
+    expect(readiness.warnings()).toEqual([]);
+    health.publish({ state: "degraded", reason: "standby-signs" });
+    const { status, body } = await createReadyRoute(readiness)(request);
+    expect(status).toBe(200);
+    expect(JSON.parse(body)).toEqual({
+      ...{ ready: true, problems: [] },
+      warnings: [{ check: "signing-ca", reason: "standby-signs" }],
+    });
   });
 
   it("does not wait for a signing CA that hangs", async () => {

@@ -13,6 +13,8 @@ import {
 export interface Readiness {
   /** Why it cannot; empty when it can. At most a few seconds old. Never rejects. */
   problems(): Promise<readonly HealthProblem[]>;
+  /** What is not as it should be and keeps it from nothing yet. */
+  warnings(): readonly HealthProblem[];
 }
 
 /** How long an answer stands: many probes, one signature. */
@@ -31,7 +33,7 @@ export function createReadiness(
     readonly state: ServingState;
     readonly signingCa: SigningCa;
     readonly canary: Canary;
-    readonly servingNotAfter: () => Date;
+    readonly servingNotAfter: () => Date | undefined;
     readonly clock: Clock;
   },
   signal: AbortSignal,
@@ -57,6 +59,11 @@ export function createReadiness(
       const phase = state.current();
       return phase === "serving" ? await probe() : [{ check: "phase", reason: phase }];
     },
+    warnings(): readonly HealthProblem[] {
+      const health = options.signingCa.health?.current();
+      if (health === undefined || health.state === "good") return [];
+      return [{ check: "signing-ca", reason: health.reason ?? health.state }];
+    },
   };
 }
 
@@ -78,18 +85,24 @@ function createChecks(options: Parameters<typeof createReadiness>[0]): readonly 
     },
     {
       name: "serving-certificate",
-      check: async () => (clock.now() < servingNotAfter() ? undefined : "serving certificate has expired"),
+      async check(): Promise<string | undefined> {
+        const notAfter = servingNotAfter();
+        if (notAfter === undefined) return "there is no serving certificate yet";
+        return clock.now() < notAfter ? undefined : "serving certificate has expired";
+      },
     },
   ];
 }
 
-/** `/ready`: 200 when the server can do its work now, else 503 and why, as JSON. */
+/** `/ready`: 200 when the server can do its work now, else 503 and why, as JSON; and what else an operator should see. */
 export function createReadyRoute(readiness: Readiness): HttpRoute {
   return async () => {
     const problems = await readiness.problems();
+    const warnings = readiness.warnings();
+    const answer = { ready: problems.length === 0, problems, ...(warnings.length > 0 && { warnings }) };
     return {
       status: problems.length === 0 ? 200 : 503,
-      body: `${JSON.stringify({ ready: problems.length === 0, problems })}\n`,
+      body: `${JSON.stringify(answer)}\n`,
       contentType: "application/json",
     };
   };

@@ -10,7 +10,7 @@ import {
 import { type Logger, mapSource } from "@signet/runtime";
 import { logEvent } from "./log-events.ts";
 import type { CaServerMetrics } from "./metrics.ts";
-import type { ServingCertificateKeeper } from "./serving-certificate.ts";
+import type { ServingCertificate } from "./serving/serving-certificate.ts";
 import type { CaServerSettings } from "./settings.ts";
 
 /**
@@ -20,10 +20,10 @@ import type { CaServerSettings } from "./settings.ts";
  * is made; istiod's pool is built once, and an invalid certificate ends its handshake.
  */
 export async function serveCa(
-  { caListen, transport }: Pick<CaServerSettings, "caListen" | "transport">,
+  { caListen, transport, callDeadlineMs }: Pick<CaServerSettings, "caListen" | "transport" | "callDeadlineMs">,
   parts: {
     readonly service: ServiceBinding;
-    readonly certificate: ServingCertificateKeeper;
+    readonly certificate: ServingCertificate;
     readonly signingCa: SigningCa;
     readonly health: HealthState;
     readonly metrics: CaServerMetrics;
@@ -48,6 +48,10 @@ export async function serveCa(
       timeMs: transport.keepaliveTimeMs,
       timeoutMs: transport.keepaliveTimeoutMs,
     },
+    // The handler's own deadline comes first and tells why.
+    unaryDeadlineMs: callDeadlineMs + 5_000,
+    onStart: (call) => parts.metrics.callStarted(call),
+    onMessage: (message) => parts.metrics.messagePassed(message),
     onCall: (call) => parts.metrics.callFinished(call),
     onError: ({ service, method, error }) => logEvent(logger, "call failed", { service, method, error }),
     onConnectionError: (error) => {

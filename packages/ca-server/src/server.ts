@@ -1,6 +1,5 @@
 import { createCanary } from "@signet/ca";
 import { bindService, createHealthState, type GrpcListener } from "@signet/grpc";
-import { connectCluster } from "@signet/kubernetes";
 import { IstioCertificateService } from "@signet/protos/istio/security/v1alpha1/ca";
 import {
   type Clock,
@@ -19,15 +18,14 @@ import type { TrustBundle } from "@signet/x509";
 import { createAuthenticators } from "./authenticators.ts";
 import { createCallEvents } from "./call-events.ts";
 import { createCertificateHandler } from "./certificate-service.ts";
-import { type OpenedClusters, openClusters } from "./clusters/open-clusters.ts";
 import { logEvent } from "./log-events.ts";
 import { applyMeshConfig } from "./mesh-config.ts";
 import { createCaServerMetrics } from "./metrics.ts";
 import { createMonitoringRoutes } from "./monitoring.ts";
-import { openSigningCa } from "./open-signing-ca.ts";
+import { openParts } from "./open-parts.ts";
 import { createReadiness, createReadyRoute } from "./readiness.ts";
 import { serveCa } from "./serve-ca.ts";
-import { keepServingCertificate } from "./serving-certificate.ts";
+import { findServingFiles } from "./serving/certificate-files.ts";
 import type { CaServerSettings } from "./settings.ts";
 import { closeAll, type Opened } from "./shutdown.ts";
 import { createReadinessTask } from "./watch-readiness.ts";
@@ -64,8 +62,10 @@ const healthServices = ["", IstioCertificateService.typeName];
  * it can live in another process's tree.
  *
  * The CA is opened first, then come the HTTP ports, so that probes are answered (503) from then on, and the CA RPC last.
- * Whatever fails, everything opened until then is closed again.
- * @throws CaServerError, CaError, RuntimeError `locked`, `listen-failed`, GrpcError `address-in-use`
+ * Vault, the Kubernetes API and issuers may be away: then it is not ready, refuses with UNAVAILABLE what it cannot tell
+ * or sign, and recovers by itself. Whatever fails, everything opened until then is closed again.
+ * @throws CaServerError, CaError, VaultError, KubernetesError `config-invalid`, RuntimeError `locked`, `listen-failed`,
+ *   GrpcError `address-in-use`
  * @example
  * ```ts
  * import { randomBytes } from "node:crypto";
@@ -88,35 +88,39 @@ export async function startCaServer(settings: CaServerSettings, dependencies: Ca
     background: new AbortController(),
   };
   try {
-    return await open(settings, dependencies, opened);
+    return await open(await readFiles(settings), dependencies, opened);
   } catch (error) {
     await closeAll(opened, { services: healthServices, graceMs: 0, logger });
     throw error;
   }
 }
 
-async function open(given: CaServerSettings, dependencies: CaServerDependencies, opened: Opened): Promise<CaServer> {
-  const settings = await applyMeshConfig(given);
+/** The settings with what the files add to them that they name. */
+async function readFiles(settings: CaServerSettings): Promise<CaServerSettings> {
+  const servingFiles = await findServingFiles(settings.servingFiles);
+  return { ...(await applyMeshConfig(settings)), ...(servingFiles !== undefined && { servingFiles }) };
+}
+
+async function open(settings: CaServerSettings, dependencies: CaServerDependencies, opened: Opened): Promise<CaServer> {
   const { clock, logger, version } = dependencies;
   const { state, health } = opened;
   const { signal } = opened.background;
 
-  opened.signing = await openSigningCa(settings, dependencies);
-  const { signingCa, origin } = opened.signing;
+  const registry = createMetrics({ processMetrics: true });
+  const parts = await openParts(settings, { ...dependencies, registry }, opened);
+  const { signing, certificate, clusters } = parts;
+  const { signingCa } = signing;
   const common = { ...dependencies, signingCa };
-  const certificate = await keepServingCertificate(settings.servingNames, common, signal);
   const canary = await createCanary(settings);
   const readiness = createReadiness({ ...common, state, canary, servingNotAfter: certificate.notAfter }, signal);
-  const registry = createMetrics({ processMetrics: true });
   const metrics = createCaServerMetrics(registry, common);
-  const clusters = await openKubernetes(settings, dependencies, opened);
   const { authenticators, tasks } = createAuthenticators(settings, {
     ...common,
     ...(clusters !== undefined && { clusters: clusters.directory }),
   });
   const events = createCallEvents(logger, metrics);
   const createCertificate = createCertificateHandler({
-    ...{ ...common, ...settings, authenticators, events },
+    ...{ ...signing, ...settings, authenticators, clock, events },
     impersonation: { ...settings, podIndexOf: (id) => clusters?.directory.podsOf(id) },
     deadlineMs: settings.callDeadlineMs,
   });
@@ -130,7 +134,7 @@ async function open(given: CaServerSettings, dependencies: CaServerDependencies,
   state.set("serving");
 
   const readinessTask = createReadinessTask({ readiness, health, services: healthServices }, { clock, logger });
-  const ended = runGroup([certificate.task, readinessTask, ...tasks, ...(clusters?.tasks ?? [])], signal);
+  const ended = runGroup([...parts.tasks, readinessTask, ...tasks], signal);
   opened.tasks = ended;
   ended.catch((error: unknown) => logEvent(logger, "background task failed", { error }));
 
@@ -139,21 +143,9 @@ async function open(given: CaServerSettings, dependencies: CaServerDependencies,
     ready: opened.http.address,
     monitoring: opened.monitoring.address,
   };
-  logStarted(settings, { addresses, signingCa: signingCa.name, origin, logger });
+  logStarted(settings, { addresses, signingCa: signingCa.name, origin: signing.origin, logger });
   const ready = async (): Promise<boolean> => (await readiness.problems()).length === 0;
   return { addresses, trustBundle: signingCa.trustBundle, ready, ended, stop: createStop(opened, logger) };
-}
-
-/** The clusters whose service accounts are known; undefined without a Kubernetes API. */
-async function openKubernetes(
-  settings: CaServerSettings,
-  dependencies: CaServerDependencies,
-  opened: Opened,
-): Promise<OpenedClusters | undefined> {
-  const { kubernetes } = settings;
-  if (kubernetes === undefined) return undefined;
-  opened.kubernetes = await connectCluster(kubernetes.source, dependencies);
-  return openClusters({ ...settings, kubernetes }, opened.kubernetes, dependencies);
 }
 
 function tcpAddress({ address }: GrpcListener): HostPort {

@@ -92,14 +92,16 @@ describe("parseCaServerSettings", () => {
       verification: "review",
       reviewCacheTtlMs: 10_000,
       audiences: ["istio-ca", "mesh"],
+      publishRoots: true,
     });
     const other = settings({
       ...{ ...inCluster, SIGNET_KUBECONFIG: "/etc/kubeconfig", CLUSTER_ID: "east" },
       ...{ SIGNET_KUBERNETES_TOKEN_VERIFICATION: "local", SIGNET_TOKEN_REVIEW_CACHE_TTL: "0s" },
+      SIGNET_PUBLISH_ROOTS: "false",
     });
     expect(other.kubernetes).toMatchObject({
       source: { kind: "kubeconfig-file", path: "/etc/kubeconfig" },
-      ...{ clusterId: "east", verification: "local", reviewCacheTtlMs: 0 },
+      ...{ clusterId: "east", verification: "local", reviewCacheTtlMs: 0, publishRoots: false },
     });
   });
 

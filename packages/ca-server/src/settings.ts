@@ -3,7 +3,7 @@ import type { MeshCaCertificate } from "@signet/documents";
 import { type HostPort, type LogLevel, parseSettings } from "@signet/runtime";
 import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
 import type { CidrList } from "./cidr-list.ts";
-import { parseServingNames, type ServingNames } from "./serving-names.ts";
+import { parseServingNames, type ServingNames } from "./serving/serving-names.ts";
 import { type CaServerSettingValues, caServerSettings } from "./setting-spec.ts";
 import {
   type KubernetesSettings,

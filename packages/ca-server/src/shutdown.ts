@@ -2,7 +2,7 @@ import type { GrpcListener, HealthState } from "@signet/grpc";
 import type { KubernetesApi } from "@signet/kubernetes";
 import type { HttpServer, Logger, ServingState } from "@signet/runtime";
 import { logEvent } from "./log-events.ts";
-import type { OpenedSigningCa } from "./open-signing-ca.ts";
+import type { OpenedSigningCa } from "./signing/opened-signing-ca.ts";
 
 /** What a CA server has opened so far, and so has to close. */
 export type Opened = {

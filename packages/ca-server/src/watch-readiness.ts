@@ -18,6 +18,7 @@ export function createReadinessTask(
     name: "readiness",
     async run(signal): Promise<void> {
       let wasReady: boolean | undefined;
+      let warned = "";
       while (!signal.aborted) {
         const problems = await readiness.problems();
         if (signal.aborted) return;
@@ -26,6 +27,12 @@ export function createReadinessTask(
         if (ready && !wasReady) logEvent(logger, "ca server ready", {});
         if (!ready && wasReady !== false) logEvent(logger, "ca server not ready", { problems });
         wasReady = ready;
+        const warnings = readiness.warnings();
+        const told = JSON.stringify(warnings);
+        // All well again is told too, with none.
+        if (told !== warned && (warned !== "" || warnings.length > 0))
+          logEvent(logger, "ca server warnings", { warnings });
+        warned = told;
         await clock.sleep(intervalMs, signal);
       }
     },

@@ -18,8 +18,9 @@ export function openClusters(
   dependencies: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
 ): OpenedClusters {
   const { namespace, trustedNodeAccounts, kubernetes } = settings;
-  const { clusterId, clusterAliases: aliases, ...policy } = kubernetes;
-  const clusterPolicy = { ...policy, followPods: trustedNodeAccounts.size > 0 };
+  const { clusterId, clusterAliases: aliases, verification, audiences, reviewCacheTtlMs } = kubernetes;
+  const followPods = trustedNodeAccounts.size > 0;
+  const clusterPolicy = { verification, audiences, reviewCacheTtlMs, followPods };
   const withEvents = { ...dependencies, ...eventsAndConnect(dependencies) };
   const primary = useCluster({ id: clusterId, api }, clusterPolicy, withEvents);
   const secrets = { api, namespace, ownClusterId: clusterId };

@@ -6,6 +6,7 @@ export type ClusterSettingValues = {
   readonly kubernetesServiceHost: string;
   readonly clusterId: string;
   readonly clusterAliases: readonly string[];
+  readonly publishRoots: boolean;
 };
 
 /** The way to the Kubernetes API, and the names of clusters. */
@@ -33,5 +34,12 @@ export const clusterSettings: { readonly [Name in keyof ClusterSettingValues]: S
     flag: "clusterAliases",
     default: [],
     description: "other names of clusters, each as <alias>=<cluster>",
+  }),
+  publishRoots: setting.bool({
+    env: "SIGNET_PUBLISH_ROOTS",
+    flag: "publish-roots",
+    default: true,
+    description:
+      "keeps the trust bundle in a ConfigMap of every namespace; false while an istiod that is still there does",
   }),
 };

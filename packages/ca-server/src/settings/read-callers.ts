@@ -12,6 +12,8 @@ export type KubernetesSettings = {
   readonly verification: "review" | "local";
   readonly reviewCacheTtlMs: number;
   readonly audiences: readonly string[];
+  /** Whether the trust bundle is kept in a ConfigMap of every namespace. */
+  readonly publishRoots: boolean;
 };
 
 /** Returns the way to the Kubernetes API, undefined where there is none, and a sentence for every problem with it. */
@@ -19,14 +21,15 @@ export function readKubernetesSettings(values: ClusterSettingValues & CallerSett
   readonly kubernetes: KubernetesSettings | undefined;
   readonly problems: readonly string[];
 } {
-  const { kubeconfig, kubernetesServiceHost, clusterId, tokenVerification, reviewCacheTtlMs } = values;
+  const { kubeconfig, kubernetesServiceHost, clusterId, reviewCacheTtlMs, publishRoots } = values;
   const { clusterAliases, problems } = readAliases(values);
   const inNoCluster = kubeconfig === "" && kubernetesServiceHost === "";
   if (inNoCluster) return { kubernetes: undefined, problems: [...problems, ...needlessProblems(values)] };
   const source = kubeconfig === "" ? inCluster : ({ kind: "kubeconfig-file", path: kubeconfig } as const);
   const audiences = values.tokenAudiences;
-  const verification = tokenVerification;
-  return { kubernetes: { source, clusterId, clusterAliases, verification, reviewCacheTtlMs, audiences }, problems };
+  const verification = values.tokenVerification;
+  const policy = { verification, reviewCacheTtlMs, audiences };
+  return { kubernetes: { source, clusterId, clusterAliases, publishRoots, ...policy }, problems };
 }
 
 const inCluster = { kind: "in-cluster" } as const;

@@ -1,9 +1,11 @@
 import { CaError } from "@signet/ca";
 import { type FakeSigningCa, fakeSigningCa } from "@signet/ca/testing";
+import { createSource } from "@signet/runtime";
 import { FakeClock, type FakeLogger, fakeLogger, seededRandom } from "@signet/runtime/testing";
-import { parseCertificates, parsePrivateKey } from "@signet/x509";
+import { parseCertificates, parsePrivateKey, type TrustBundle } from "@signet/x509";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { keepServingCertificate, type ServingCertificateKeeper } from "./serving-certificate.ts";
+import { keepIssuedCertificate } from "./issued-certificate.ts";
+import type { ServingCertificate } from "./serving-certificate.ts";
 
 const hourMs = 3_600_000;
 const names = { dnsNames: ["istiod.istio-system.svc"], ipAddresses: ["127.0.0.1"] };
@@ -27,15 +29,15 @@ afterEach(async () => {
   await running.catch(() => {});
 });
 
-async function keep(): Promise<ServingCertificateKeeper> {
-  const dependencies = { signingCa, clock, random: seededRandom(1), logger };
-  const keeper = await keepServingCertificate(names, dependencies, stop.signal);
+async function keep(): Promise<ServingCertificate> {
+  const dependencies = { servingCa: signingCa, clock, random: seededRandom(1), logger };
+  const keeper = await keepIssuedCertificate(names, dependencies, stop.signal);
   running = keeper.task.run(stop.signal);
   await clock.untilSleepers(1);
   return keeper;
 }
 
-function serialOf(keeper: ServingCertificateKeeper): bigint | undefined {
+function serialOf(keeper: ServingCertificate): bigint | undefined {
   return parseCertificates(keeper.pem.current()?.certificateChainPem ?? "")[0]?.serialNumber;
 }
 
@@ -45,7 +47,7 @@ async function settled(lines: number): Promise<void> {
   await clock.untilSleepers(1);
 }
 
-describe("keepServingCertificate", () => {
+describe("keepIssuedCertificate", () => {
   it("issues a certificate for a day over a key of its own", async () => {
     const keeper = await keep();
     const pem = keeper.pem.current();
@@ -59,9 +61,37 @@ describe("keepServingCertificate", () => {
     expect(leaf?.publicKey.equals(key.publicKey)).toBe(true);
   });
 
-  it("fails to start where the CA cannot issue", async () => {
-    signingCa.setNotAfterLimit(undefined);
+  it("fails to start where a CA of this process cannot issue", async () => {
+    signingCa.setNotAfterLimit(clock.now());
     await expect(keep()).rejects.toThrow(CaError);
+  });
+
+  it("waits for a CA that is not ready, and does not wait longer once it has roots", async () => {
+    const roots = signingCa.trustBundle.current();
+    if (roots === undefined) throw new Error("no trust bundle");
+    const limit = signingCa.notAfterLimit();
+    signingCa.setNotAfterLimit(undefined);
+    const trustBundle = createSource<TrustBundle>();
+    signingCa = { ...signingCa, trustBundle };
+    const keeper = await keep();
+    expect(keeper.pem.current()).toBeUndefined();
+    expect(keeper.notAfter()).toBeUndefined();
+    await clock.advance(300_000);
+    expect(keeper.pem.current()).toBeUndefined();
+    signingCa.setNotAfterLimit(limit);
+    trustBundle.publish(roots);
+    while (keeper.pem.current() === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(keeper.notAfter()).toBeDefined();
+  });
+
+  it("waits for a CA that is somewhere else, whatever it says first", async () => {
+    signingCa = await fakeSigningCa({ keyIsLocal: false });
+    signingCa.failWith(new Error("permission denied"));
+    const keeper = await keep();
+    expect(keeper.pem.current()).toBeUndefined();
+    signingCa.failWith(undefined);
+    await clock.advance(60_000);
+    while (keeper.pem.current() === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
   });
 
   it("renews at half of the lifetime by the wall clock", async () => {
@@ -73,7 +103,7 @@ describe("keepServingCertificate", () => {
     await clock.advance(15_000);
     await settled(2);
     expect(serialOf(keeper)).not.toBe(first);
-    expect(keeper.notAfter().getTime()).toBeGreaterThan(clock.now().getTime() + 23 * hourMs);
+    expect(keeper.notAfter()?.getTime()).toBeGreaterThan(clock.now().getTime() + 23 * hourMs);
   });
 
   it("keeps the old one while renewal fails, and tries until it does not", async () => {
