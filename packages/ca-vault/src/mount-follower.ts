@@ -57,6 +57,14 @@ export function createMountFollower(dependencies: MountFollowerDependencies): Mo
   let facts: MountFacts | undefined;
   let refusal: MountRefusal | undefined;
   let readAt = 0;
+  let told: string | undefined;
+
+  /** An outage is one event, however often the mount is looked at meanwhile. */
+  function tellOnce(event: { readonly reason: VaultHealthReason; readonly message: string }): void {
+    const text = `${event.reason} ${event.message}`;
+    if (told !== text) events.refreshFailed(event);
+    told = text;
+  }
 
   /** @throws VaultError when something could not be read */
   async function look(signal: AbortSignal): Promise<void> {
@@ -67,10 +75,11 @@ export function createMountFollower(dependencies: MountFollowerDependencies): Mo
     readAt = at.getTime();
     refusal = outcome.kind === "refused" ? outcome : undefined;
     if (outcome.kind === "refused") {
-      events.refreshFailed({ reason: outcome.reason, message: outcome.detail });
+      tellOnce({ reason: outcome.reason, message: outcome.detail });
       report({ state: "failing", reason: outcome.reason });
       return;
     }
+    told = undefined;
     adopt({ view: outcome.view, role: reading.role, servingRole: reading.servingRole });
     report(factsProblem(reading.role, outcome.view, at));
   }
@@ -93,7 +102,7 @@ export function createMountFollower(dependencies: MountFollowerDependencies): Mo
 
   function failed(error: VaultError): void {
     const reason = reasonOf(error);
-    events.refreshFailed({ reason, message: error.message });
+    tellOnce({ reason, message: error.message });
     const stale = clock.now().getTime() - readAt > staleAfterRefreshes * refreshMs;
     if (facts === undefined) report({ state: "failing", reason });
     else if (stale) report({ state: "degraded", reason: "issuers-stale" });

@@ -24,7 +24,10 @@ export interface VaultEvents {
   trustBundleChanged(event: { readonly roots: number; readonly source: "mount" | "pinned file" }): void;
   /** Another certificate signs. */
   issuerChanged(event: { readonly serialNumber: string; readonly notAfter: Date }): void;
-  /** The issuers or the role could not be read, or cannot be used; what was read before stays in force. */
+  /**
+   * The issuers or the role could not be read, or cannot be used; what was read before stays in force. Told once for as
+   * long as the reason is the same.
+   */
   refreshFailed(event: { readonly reason: string; readonly message: string }): void;
   circuitChanged(event: { readonly state: CircuitState }): void;
 }

@@ -147,7 +147,8 @@ function attempt(
     };
     const fail = (error: unknown): void => {
       const failure = error instanceof VaultError ? error : connectionError(error);
-      const staleConnection = !answered && request.reusedSocket && errorCode(error) === "ECONNRESET";
+      const closed = ["ECONNRESET", "EPIPE"].includes(errorCode(error) ?? "");
+      const staleConnection = closed && !answered && request.reusedSocket;
       settle(() => resolve({ kind: "failed", error: failure, staleConnection }));
     };
     signal.addEventListener("abort", abort, { once: true });
