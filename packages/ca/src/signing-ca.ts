@@ -53,6 +53,9 @@ export interface SigningCa {
   /** How the CA does; absent where there is never anything to tell. */
   readonly health?: Source<SigningCaHealth>;
 
+  /** How long canary certificates live, in milliseconds; absent where a minute will do. */
+  readonly canaryTtlMs?: number;
+
   /** The certificate revocation lists of the CA, PEM as distributed; absent where it publishes none. */
   readonly revocationLists?: Source<string>;
 }

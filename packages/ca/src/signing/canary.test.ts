@@ -28,6 +28,12 @@ describe("signCanary", () => {
     ]);
   });
 
+  it("has it signed for longer where the backend takes no minute", async () => {
+    const signingCa = await fakeSigningCa();
+    await signCanary({ ...signingCa, canaryTtlMs: 660_000 }, { canary, clock }, signal);
+    expect(signingCa.requests).toMatchObject([{ template: { notAfter: new Date("2026-11-01T12:11:00Z") } }]);
+  });
+
   it("says when nothing can be signed", async () => {
     const signingCa = await fakeSigningCa();
     signingCa.setNotAfterLimit(undefined);

@@ -10,7 +10,7 @@ import type { SigningCa } from "../signing-ca.ts";
 export type Canary = { readonly csr: Csr; readonly spiffeId: SpiffeId };
 
 /** Long enough for a slow backend to answer while it is valid. */
-const canaryTtlMs = 60_000;
+const defaultTtlMs = 60_000;
 
 /**
  * Returns what canary signatures are made for: `spiffe://<trust domain>/signet/canary` over a P-256 key that is
@@ -28,8 +28,8 @@ export async function createCanary(options: { readonly trustDomain: TrustDomain 
 }
 
 /**
- * Resolves when the signing CA can sign now: has it sign the canary for one minute, checks the certificate like any
- * other, and drops it.
+ * Resolves when the signing CA can sign now: has it sign the canary for one minute, or for what its backend takes
+ * least, checks the certificate like any other, and drops it.
  * @throws CaError `ca-not-ready`, `ca-expired`, `signing-failed`, `issued-svid-mismatch`, or as the signing CA says
  * @example
  * ```ts
@@ -48,10 +48,11 @@ export async function signCanary(
 ): Promise<void> {
   const { csr, spiffeId } = dependencies.canary;
   const { clock } = dependencies;
+  const ttlMs = signingCa.canaryTtlMs ?? defaultTtlMs;
   const now = clock.now();
   const lifetime = decideLifetime({
     requestedSeconds: 0n,
-    limits: { defaultTtlMs: canaryTtlMs, maxTtlMs: canaryTtlMs },
+    limits: { defaultTtlMs: ttlMs, maxTtlMs: ttlMs },
     now,
     notAfterLimit: requireNotAfterLimit(signingCa),
   });

@@ -61,6 +61,7 @@ const longestCanaryMs = 5_000;
 class Group implements FailoverGroup {
   readonly name = "failover";
   readonly keyIsLocal = false;
+  readonly canaryTtlMs: number;
   readonly trustBundle: Source<TrustBundle>;
   readonly revocationLists: Source<string>;
   readonly health: Publisher<SigningCaHealth>;
@@ -79,6 +80,7 @@ class Group implements FailoverGroup {
     this.#dependencies = dependencies;
     this.trustBundle = unionTrustBundle(primary.trustBundle, standby.trustBundle);
     this.revocationLists = unionRevocationLists(primary.revocationLists, standby.revocationLists);
+    this.canaryTtlMs = Math.max(primary.canaryTtlMs ?? 60_000, standby.canaryTtlMs ?? 60_000);
     this.#primary = new FailoverMember("primary", primary);
     this.#standby = new FailoverMember("standby", standby);
     this.#rootAges = new RootAges(this.trustBundle.current());
