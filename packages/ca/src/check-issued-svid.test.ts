@@ -201,6 +201,24 @@ describe("checkIssuedSvid and the path above the leaf", () => {
     expectMismatch({ ...check, at: new Date("2026-11-01T12:30:01Z") });
   });
 
+  it.each([false, true])(
+    "holds every leaf to name constraints, not only the first (signature verified: %s)",
+    async (verifySignature) => {
+      const excluded = [{ kind: "uri", value: "victim.example" }] as const;
+      const ca = await testIntermediate(await testRoot({ nameConstraints: { excluded } }));
+      const under = async (id: string): Promise<IssuedSvidCheck> => {
+        const { chain, spiffeId: name } = await testLeaf(ca, { ...lifetime, spiffeId: parseSpiffeId(id) });
+        const names = [{ kind: "uri", value: name }] as const;
+        const asked = { ...template, spki: chain[0].spki, subjectAltNames: names };
+        return { ...good, chain, template: asked, trustBundle: ca.trustBundle, verifySignature };
+      };
+      const allowed = await under("spiffe://cluster.local/ns/demo/sa/frontend");
+      checkIssuedSvid(allowed);
+      expectMismatch(await under("spiffe://victim.example/ns/demo/sa/frontend"));
+      expect(() => checkIssuedSvid(allowed)).not.toThrow();
+    },
+  );
+
   it("knows the certificates above the leaf by what they are, not by which object", async () => {
     const root = await testRoot();
     const { chain } = await testLeaf(await testIntermediate(root), { ...lifetime, spiffeId });

@@ -73,11 +73,6 @@ function decide(change: Case): ImpersonationOutcome {
   return authorizeImpersonation({ caller, requested: change.requested ?? workload }, policyOver(pods, change.policy));
 }
 
-/** A caller without what `kubernetes` would say. */
-function callerBy(source: Caller["source"]): Caller {
-  return { spiffeId: proxyId, source };
-}
-
 describe("authorizeImpersonation permits", () => {
   it.each<Case>([
     { name: "a workload on the proxy's node" },
@@ -188,8 +183,11 @@ describe("authorizeImpersonation refuses", () => {
   it.each(["client-certificate", "token", "forwarded-client-certificate"] as const)(
     "a caller known by a %s that names no pod",
     (source) => {
-      const outcome = authorizeImpersonation({ caller: callerBy(source), requested: workload }, policyOver([]));
-      expect(outcome).toMatchObject({ kind: "refused", reason: "caller-has-no-pod" });
+      const request = { caller: { spiffeId: proxyId, source }, requested: workload };
+      expect(authorizeImpersonation(request, policyOver([]))).toMatchObject({
+        kind: "refused",
+        reason: "caller-has-no-pod",
+      });
     },
   );
 
