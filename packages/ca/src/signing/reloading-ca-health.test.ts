@@ -12,6 +12,10 @@ describe("health", () => {
     expect(signingCa.health.current()).toEqual({ state: "good" });
     await clock.advance(hour);
     expect(signingCa.health.current()).toEqual({ state: "failing", reason: "the CA has expired" });
+    await clock.advance(1000);
+    expect(signingCa.offer(filesOf(ca, [root]))).toEqual({ kind: "unchanged" });
+    expect(signingCa.offer(filesOf(ca, [root, root])).kind).toBe("refused");
+    expect(signingCa.health.current()?.state).toBe("failing");
   });
 
   it("tells listeners of a refusal and of its end", async () => {
@@ -71,6 +75,16 @@ describe("revocation lists", () => {
     const newer = testRevocationList(ca, { thisUpdate: nextUpdate });
     expect(signingCa.offer(filesOf(ca, [root], { crlPem: crlPem + newer })).kind).toBe("adopted");
     expect(signingCa.health.current()).toEqual({ state: "good" });
+  });
+
+  it.each([
+    ["has no end", { nextUpdate: null }, "good"],
+    ["is not valid yet", { thisUpdate: new Date(now.getTime() + hour) }, "degraded"],
+    ["has just begun and ends now", { thisUpdate: now, nextUpdate: now }, "good"],
+  ] as const)("make the CA what its list says: one that %s", async (_, validity, state) => {
+    const root = await testRoot(rights);
+    const crlPem = testRevocationList(root, validity);
+    expect(followTestCa(filesOf(root, [root], { crlPem })).signingCa.health.current()?.state).toBe(state);
   });
 
   it("degrade the CA when a root of the bundle has none", async () => {

@@ -89,6 +89,18 @@ describe("roots", () => {
     expect(signingCa.offer(filesOf(other, [other]))).toEqual(replaced);
   });
 
+  it("of the same key and another name are other roots", async () => {
+    const root = await testRoot();
+    const other = await testRoot({ key: root.key, trustDomain: "other.example" });
+    const { signingCa } = followTestCa(filesOf(root, [root]));
+    expect(signingCa.offer(filesOf(root, [other]))).toMatchObject({ error: { code: "ca-material-invalid" } });
+    expect(signingCa.offer(filesOf(other, [other]))).toEqual(replaced);
+    const unused = await testRoot({ trustDomain: "unused.example" });
+    const renamed = await testRoot({ key: unused.key, trustDomain: "renamed.example" });
+    const followed = followTestCa(filesOf(root, [root, unused]));
+    expect(followed.signingCa.offer(filesOf(root, [root, renamed]))).toEqual(replaced);
+  });
+
   it("may be signed under at once where nothing that was signed before is valid any more", async () => {
     const { oldRoot, newRoot, next } = await cas();
     const expiring = await testIntermediate(oldRoot, { notAfter: new Date(now.getTime() + hour) });

@@ -162,19 +162,16 @@ class FollowedCa implements ReloadingCa {
     return problem === undefined ? this.#adopt(files, opened, change) : this.#refuse(files, problem);
   }
 
-  #adopt(files: CaFiles, opened: CaMaterial, change: CaMaterialChange): ReloadOutcome {
-    // The bundle that was distributed stays the very object, text and all: readers compare with ===.
-    const { trustBundle } = change.rootsChanged ? opened : this.#active.material;
-    const { revocation } = change.revocationListsChanged ? opened : this.#active.material;
-    const material = { ...opened, trustBundle, revocation };
+  #adopt(files: CaFiles, material: CaMaterial, change: CaMaterialChange): ReloadOutcome {
     this.#active = this.#activate(files, material);
-    if (change.rootsChanged) this.trustBundle.publish(trustBundle);
-    if (change.revocationListsChanged) this.revocationLists.publish(revocation?.pem ?? "");
+    // Else what was published stays, the very object: readers compare with ===.
+    if (change.rootsChanged) this.trustBundle.publish(material.trustBundle);
+    if (change.revocationListsChanged) this.revocationLists.publish(material.revocation?.pem ?? "");
     this.#dependencies.events.adopted({
       signingCa: this.name,
       serialNumber: serialNumberHex(material.certificate),
       notAfterLimit: material.notAfterLimit,
-      rootCount: trustBundle.authorities.length,
+      rootCount: material.trustBundle.authorities.length,
       ...change,
     });
     return { kind: "adopted", rootsChanged: change.rootsChanged };
