@@ -53,6 +53,14 @@ describe("decideMountView without pinned roots", () => {
     expect(viewOf(decide(record(root), others)).trustBundle.authorities).toEqual([root.certificate]);
   });
 
+  it("leaves out a root that is revoked, also where it is above an issuer that is not", async () => {
+    const [root, other] = [await testRoot(), await testRoot({ trustDomain: "other" })];
+    const below = record(await testIntermediate(other), other.certificate);
+    const others = [below, { ...record(other), revoked: true }];
+    expect(viewOf(decide(record(root), others)).trustBundle.authorities).toEqual([root.certificate]);
+    expect(reasonOf(decide(below, others))).toBe("issuer-untrusted");
+  });
+
   it("does not take a certificate for a root because its names say so", async () => {
     const root = await testRoot();
     // The name of its issuer, and another's signature.

@@ -74,14 +74,14 @@ function signingProblem({ certificate, revoked, signs }: IssuerRecord, at: Date)
 
 function bundleOf({ signing, issuers, at }: MountState): TrustBundle | undefined {
   const roots = new Map<string, Certificate>();
-  for (const { revoked, chain } of [signing, ...issuers]) {
-    if (revoked) continue;
-    for (const certificate of chain) {
-      if (maySign(certificate) && certificate.notAfter > at && isSelfSigned(certificate)) {
-        roots.set(certificate.der.toHex(), certificate);
-      }
+  const candidates = [signing, ...issuers].flatMap(({ revoked, chain }) => (revoked ? [] : chain));
+  for (const certificate of candidates) {
+    if (maySign(certificate) && certificate.notAfter > at && isSelfSigned(certificate)) {
+      roots.set(certificate.der.toHex(), certificate);
     }
   }
+  // It is in the chains of those below it all the same.
+  for (const { revoked, certificate } of issuers) if (revoked) roots.delete(certificate.der.toHex());
   return roots.size === 0 ? undefined : parseTrustBundle([...roots.values()].map(certificatePem).join(""));
 }
 

@@ -127,7 +127,8 @@ function openNodeVault(options: VaultClientOptions, transport: VaultTransport): 
       body: parseBody(response.body, response.status),
     };
     exchange.answered = answered;
-    return { statusCode: answered.status, body: answered.body, request: { path: new URL(uri).pathname } };
+    // By the path it knows answers about health, and would let those pass whatever their status.
+    return { statusCode: answered.status, body: answered.body, request: { path: "" } };
   };
   const client = createNodeVault({
     "request-promise": { defaults: () => send },

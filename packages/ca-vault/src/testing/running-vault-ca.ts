@@ -12,7 +12,9 @@ export interface RunningVaultCa {
   readonly ca: VaultCa;
   readonly events: RecordedVaultEvents;
   /** Issues to spiffe://cluster.local/ns/demo/sa/frontend for an hour, with all the checks of the CA. */
-  issue(csrPem?: string): Promise<IssuedSvid>;
+  issue(csrPem?: string, signal?: AbortSignal): Promise<IssuedSvid>;
+  /** A CSR as `issue` makes one when it is given none. */
+  newCsr(): Promise<string>;
   /** The code of the CaError that `issue` ends with; "issued" when it does not. */
   outcome(csrPem?: string): Promise<string>;
   /** Resolves once health is "good", or has this reason; rejects after 20 seconds. */
@@ -38,11 +40,11 @@ export async function runVaultCa(
   const stopping = new AbortController();
   const running = runGroup(ca.tasks, stopping.signal);
 
-  async function issue(csrPem?: string): Promise<IssuedSvid> {
-    const csr = csrPem ?? createCsr({ key: await generateKeyPair("P-256"), spiffeId: frontend });
+  async function issue(csrPem?: string, signal = never): Promise<IssuedSvid> {
+    const csr = csrPem ?? (await newCsr());
     const limits = { defaultTtlMs: 3_600_000, maxTtlMs: 86_400_000 };
     const request = { csrPem: csr, requestedSeconds: 3600n, caller: { spiffeId: frontend, source: "token" } as const };
-    return await issueSvid(request, { signingCa: ca, limits, clock, events: recordingEvents() }, never);
+    return await issueSvid(request, { signingCa: ca, limits, clock, events: recordingEvents() }, signal);
   }
 
   async function outcome(csrPem?: string): Promise<string> {
@@ -56,7 +58,7 @@ export async function runVaultCa(
   }
 
   return {
-    ...{ ca, events, issue, outcome },
+    ...{ ca, events, issue, outcome, newCsr },
     untilEvents: (holds) => poll(async () => holds()),
     untilIssued: () => poll(async () => (await outcome()) === "issued"),
     untilHealth: (wanted) => untilHealth(ca, wanted),
@@ -78,6 +80,10 @@ async function untilHealth(ca: VaultCa, wanted: string): Promise<SigningCaHealth
     if (state.state === wanted || state.reason === wanted) return state;
   }
   throw new Error(`health is not ${wanted} but ${JSON.stringify(health.current())}`);
+}
+
+async function newCsr(): Promise<string> {
+  return createCsr({ key: await generateKeyPair("P-256"), spiffeId: frontend });
 }
 
 /** In real time: what is waited for happens in Vault. */

@@ -3,8 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { encodePem, privateKeyPem, signLeaf } from "@signet/x509";
 import { type TestCa, testKey, testRoot } from "@signet/x509/testing";
 import type { VaultAuth, VaultSettings } from "../vault-settings.ts";
+import { issuerBundle } from "./issuer-bundle.ts";
 import { type RunningVaultCa, untilReady } from "./running-vault-ca.ts";
-import { issuerBundle, type OnStage, type VaultCaSubject } from "./vault-ca-suite.ts";
+import type { OnStage, VaultCaSubject } from "./vault-ca-suite.ts";
 import { textOf, type VaultStage } from "./vault-stage.ts";
 
 /** Ways to get a token, and what becomes of it. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { testRoot } from "@signet/x509/testing";
+import { issuerBundle } from "./issuer-bundle.ts";
 import { type RunningVaultCa, untilReady } from "./running-vault-ca.ts";
-import { issuerBundle, type OnStage } from "./vault-ca-suite.ts";
+import type { OnStage } from "./vault-ca-suite.ts";
 import type { VaultStage } from "./vault-stage.ts";
 
 /** Vault that does not serve, for a while. */

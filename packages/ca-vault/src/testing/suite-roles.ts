@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { buildTestCsr } from "@signet/ca/testing";
 import { generateKeyPair } from "@signet/x509";
 import { testRoot } from "@signet/x509/testing";
+import { issuerBundle } from "./issuer-bundle.ts";
 import { untilReady } from "./running-vault-ca.ts";
-import { issuerBundle, type OnStage } from "./vault-ca-suite.ts";
+import type { OnStage } from "./vault-ca-suite.ts";
 import type { VaultStage } from "./vault-stage.ts";
 
 const frontend = { kind: "uri", value: "spiffe://cluster.local/ns/demo/sa/frontend" } as const;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { TrustBundle } from "@signet/x509";
 import { testIntermediate, testRoot } from "@signet/x509/testing";
+import { issuerBundle } from "./issuer-bundle.ts";
 import { type RunningVaultCa, untilReady } from "./running-vault-ca.ts";
-import { issuerBundle, type OnStage } from "./vault-ca-suite.ts";
+import type { OnStage } from "./vault-ca-suite.ts";
 
 /** Which roots are trusted, and what may sign. */
 export function trustTests(onStage: OnStage): void {

@@ -1,9 +1,10 @@
 import { issueServingCertificate } from "@signet/ca";
 import { type SuiteTools, signingCaSuite } from "@signet/ca/testing";
 import { systemClock } from "@signet/runtime";
-import { type KeyType, privateKeyPem } from "@signet/x509";
+import type { KeyType } from "@signet/x509";
 import { type TestCa, testIntermediate, testKey, testRoot } from "@signet/x509/testing";
 import type { DocumentedAccess } from "./documented-access.ts";
+import { issuerBundle } from "./issuer-bundle.ts";
 import type { VaultOperator } from "./operate-vault.ts";
 import { untilReady } from "./running-vault-ca.ts";
 import { loginTests } from "./suite-logins.ts";
@@ -115,9 +116,4 @@ async function makeHierarchy(keys: readonly KeyType[]): Promise<readonly TestCa[
     );
   }
   return cas;
-}
-
-/** Certificate and key of an issuer, as one text. */
-export function issuerBundle({ pem, key }: TestCa): string {
-  return `${pem}${privateKeyPem(key, "traditional")}`;
 }
