@@ -15,6 +15,8 @@ import {
 } from "@signet/x509";
 import { type TestCa, testIntermediate, testRoot } from "@signet/x509/testing";
 
+export { type RecordedEvent, type RecordedEvents, recordEvents } from "./testing/record-events.ts";
+
 /** What a test signer does with a request that was approved. */
 export type TestSignerMood =
   /** Signs what the CSR asks for, for `expirationSeconds` (a day unless asked), and answers leaf, intermediate and root. */

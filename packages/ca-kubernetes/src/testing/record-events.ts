@@ -2,14 +2,28 @@ import type { CsrSigningEvents } from "../csr-events.ts";
 import type { RootPublisherEvents } from "../root-publishing.ts";
 import type { SecretCaEvents } from "../secret-ca.ts";
 
-/** Events as they came, by name. */
-export type Recorded = { readonly name: string; readonly event: Readonly<Record<string, unknown>> };
+/** One event. */
+export type RecordedEvent = { readonly name: string; readonly event: Readonly<Record<string, unknown>> };
 
-/** Returns events of every kind that are kept in `all`. */
-export function recordEvents(): SecretCaEvents &
-  CsrSigningEvents &
-  RootPublisherEvents & { readonly all: readonly Recorded[]; names(): readonly string[]; clear(): void } {
-  const all: Recorded[] = [];
+/** Events of every kind of this package, as they came. */
+export interface RecordedEvents extends SecretCaEvents, CsrSigningEvents, RootPublisherEvents {
+  readonly all: readonly RecordedEvent[];
+  names(): readonly string[];
+  clear(): void;
+}
+
+/**
+ * Returns events that are kept in `all`.
+ * @example
+ * ```ts
+ * import { recordEvents } from "@signet/ca-kubernetes/testing";
+ * const events = recordEvents();
+ * events.created({ secret: "istio-system/istio-ca-secret" });
+ * events.names(); // ["created"]
+ * ```
+ */
+export function recordEvents(): RecordedEvents {
+  const all: RecordedEvent[] = [];
   const note = (name: string) => (event: Readonly<Record<string, unknown>>) => void all.push({ name, event });
   return {
     all,
