@@ -28,9 +28,16 @@ function toStderr(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-if (import.meta.main) {
+/** Prints the path, or with `--json` what was found as one line for programs. */
+async function main(json: boolean): Promise<number> {
   const found = await ensureVault(AbortSignal.timeout(3_600_000));
+  if (json) {
+    process.stdout.write(`${JSON.stringify(found)}\n`);
+    return found.kind === "found" ? 0 : 1;
+  }
   const path = programPath(found, { env: process.env, progress: toStderr });
   if (path !== undefined) process.stdout.write(`${path}\n`);
-  process.exitCode = path === undefined ? 1 : 0;
+  return path === undefined ? 1 : 0;
 }
+
+if (import.meta.main) process.exitCode = await main(process.argv.includes("--json"));

@@ -3,11 +3,13 @@ import type { DemoOptions } from "./demo-options.ts";
 import { ensureEnvoy } from "./ensure-envoy.ts";
 import { type KnockOutcome, knock } from "./knock.ts";
 import { type Mesh, startMesh } from "./mesh.ts";
-import { type DemoFindings, expected } from "./report.ts";
+import { createReport, type DemoFindings, expected } from "./report.ts";
 import type { InboundSidecar } from "./sidecar.ts";
 import type { Sightings } from "./sightings.ts";
-import { createStrangers, type Stranger } from "./strangers.ts";
+import { createStrangers, type IssueCredentials, issueFromState, type Stranger } from "./strangers.ts";
 import { sendTraffic, type TrafficTotals } from "./traffic.ts";
+import { prepareVaultCa, type VaultCa } from "./vault/prepare-vault-ca.ts";
+import type { VaultServer } from "./vault/vault-server.ts";
 
 /** What the acts need, and the findings they write down as they go. */
 export type ActsOptions = DemoOptions & {
@@ -27,15 +29,48 @@ export async function playActs(options: ActsOptions, signal: AbortSignal): Promi
   const { timeline, findings } = options;
   const envoy = await findEnvoy(options, signal);
   const onProgress = (text: string): void => timeline.say(text);
-  const mesh = await startMesh(options.site, { envoy, lifetime, onProgress }, signal);
+  const vaultCa = options.vault && (await playVault(options, options.vault));
+  const caEnvironment = vaultCa?.environment ?? {};
+  const mesh = await startMesh(options.site, { envoy, lifetime, caEnvironment, onProgress }, signal);
   options.stack.defer(() => mesh.stop());
 
   timeline.say("traffic: 50 requests a second, half over one kept connection, half over a new one for every five");
   findings.traffic = await playTraffic(mesh, findings.sightings, signal);
   tellTraffic(options, findings.traffic);
 
-  findings.strangersRefused = await playStrangers(options, mesh, signal);
+  if (options.vault && vaultCa) await tellVault(options, options.vault, vaultCa);
+
+  const issueOurs = vaultCa?.issueAsOperator ?? (await issueFromState(mesh.controlPlane.addresses.stateDirectory));
+  findings.strangersRefused = await playStrangers(options, { mesh, issueOurs }, signal);
   return mesh;
+}
+
+async function playVault({ timeline, site }: ActsOptions, vault: VaultServer): Promise<VaultCa> {
+  const whose = vault.own === undefined ? "that of VAULT_ADDR" : "TLS, Raft storage, initialised and unsealed";
+  timeline.say(`Vault ${vault.version} on ${vault.address}, ${whose}`);
+  const ca = await prepareVaultCa(vault, { directory: site.directory });
+  timeline.say(
+    `a root and an intermediate (${ca.issuer}) in Vault; the CA server may have signed what docs/vault.md says`,
+  );
+  return ca;
+}
+
+/** Writes down and tells what Vault itself says of the certificates that were shown. */
+async function tellVault(options: ActsOptions, { version }: VaultServer, { issuer, log }: VaultCa): Promise<void> {
+  const { timeline, findings } = options;
+  findings.vault = { version, issuer, signatures: await log?.signatures() };
+  const { signedBy, vault } = createReport({ ...findings, playedOut: false, seconds: 0 });
+  const seen = `both sides showed certificates of ${signedBy}`;
+  if (!vault?.signatures) {
+    timeline.say(`${seen}; the log of this Vault is not ours to read`, signedBy === issuer ? "good" : "bad");
+    return;
+  }
+  const { frontend, backend } = vault.signatures;
+  const unknown = vault.unknown === 0 ? "every one that was shown" : `all that were shown but ${vault.unknown}`;
+  timeline.say(
+    `${seen}; Vault's audit log has ${frontend} for the frontend and ${backend} for the backend, among them ${unknown}`,
+    signedBy === issuer && vault.unknown === 0 ? "good" : "bad",
+  );
 }
 
 async function findEnvoy(options: ActsOptions, signal: AbortSignal): Promise<string | undefined> {
@@ -74,8 +109,12 @@ function tellTraffic({ timeline }: ActsOptions, totals: TrafficTotals): void {
   }
 }
 
-async function playStrangers(options: ActsOptions, mesh: Mesh, signal: AbortSignal): Promise<number> {
-  const { strangers, control } = await createStrangers(mesh.controlPlane.addresses.stateDirectory);
+async function playStrangers(
+  options: ActsOptions,
+  { mesh, issueOurs }: { readonly mesh: Mesh; readonly issueOurs: IssueCredentials },
+  signal: AbortSignal,
+): Promise<number> {
+  const { strangers, control } = await createStrangers(issueOurs);
   let refused = 0;
   for (const stranger of strangers) {
     refused += (await tryStranger(options, mesh.inbound, { stranger, signal })) ? 1 : 0;

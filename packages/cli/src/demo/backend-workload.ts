@@ -3,7 +3,12 @@ import type { AddressInfo } from "node:net";
 import type { Address } from "./sidecar.ts";
 
 /** What the backend's sidecar told the workload about the client of one request. */
-export type ClientAsSeen = { readonly spiffeId: string; readonly serial: string; readonly connectionId: string };
+export type ClientAsSeen = {
+  readonly spiffeId: string;
+  readonly serial: string;
+  readonly issuer: string;
+  readonly connectionId: string;
+};
 
 /**
  * Serves the plain HTTP workload behind the backend's sidecar: it answers with what its sidecar says of the client.
@@ -16,6 +21,7 @@ export async function serveBackendWorkload(): Promise<{ readonly address: Addres
     const client: ClientAsSeen = {
       spiffeId: header("x-peer-spiffe-id"),
       serial: header("x-peer-serial"),
+      issuer: header("x-peer-issuer"),
       connectionId: header("x-connection-id"),
     };
     response.setHeader("content-type", "application/json").end(`${JSON.stringify(client)}\n`);

@@ -29,28 +29,38 @@ export type DevAddresses = {
 /** The CA server with its token issuer. */
 export type ControlPlane = { readonly child: Child; readonly addresses: DevAddresses };
 
-/**
- * Starts `signet dev` and resolves once it can sign.
- *
- * With `previous` it takes the same ports again, so that those who knew the old process find the new one.
- */
+/** How a control plane of the demo is started. */
+export type ControlPlaneOptions = {
+  /** Its ports are taken again, so that those who knew the old process find the new one. */
+  readonly previous?: DevAddresses;
+  /** What makes the CA server sign with another CA than one of its own. */
+  readonly caEnvironment?: Readonly<Record<string, string>>;
+  /** "ready", by default: once it can sign. "listening": also where what signs is away. */
+  readonly until?: "ready" | "listening";
+};
+
+/** Starts `signet dev` and resolves once it can sign. */
 export async function startControlPlane(
   site: MeshSite,
-  options: { readonly previous?: DevAddresses },
+  { previous, caEnvironment, until = "ready" }: ControlPlaneOptions,
   signal: AbortSignal,
 ): Promise<ControlPlane> {
-  const ports = options.previous === undefined ? [] : portFlags(options.previous);
+  const ports = previous === undefined ? [] : portFlags(previous);
   const child = startSignet(site, "control plane", {
     args: ["dev", "--json", "--state-dir", join(site.directory, "state"), ...ports],
-    env: { SIGNET_TRUST_DOMAIN: demoTrustDomain },
+    env: { SIGNET_TRUST_DOMAIN: demoTrustDomain, ...caEnvironment },
   });
   return await whenReady(child, async () => {
     const addresses = parseDevAddresses(await orAborted(child.firstLine, signal));
-    const ready = async (): Promise<true | undefined> =>
-      (await fetch(`http://${addresses.readyAddress}/ready`, { signal })).ok || undefined;
-    await poll(ready, { what: "the CA server", limitMs: 30_000 }, signal);
+    const isReady = async (): Promise<true | undefined> => (await canSign(addresses, signal)) || undefined;
+    if (until === "ready") await poll(isReady, { what: "the CA server", limitMs: 30_000 }, signal);
     return { child, addresses };
   });
+}
+
+/** What the CA server says of itself: whether it can sign now. */
+export async function canSign({ readyAddress }: DevAddresses, signal: AbortSignal): Promise<boolean> {
+  return (await fetch(`http://${readyAddress}/ready`, { signal })).ok;
 }
 
 /** Has the issuer make a token for a workload and returns the path of the file it is in. */

@@ -1,14 +1,19 @@
 import { rmSync } from "node:fs";
 import { parseSettings, settingsHelp } from "@signet/runtime";
-import { demoSettings } from "./demo-settings.ts";
+import { type DemoSettings, demoSettings } from "./demo-settings.ts";
 import type { DemoReport } from "./report.ts";
 import { runDemo } from "./run-demo.ts";
 import { createTimeline, wantsColour } from "./timeline.ts";
+import { openVault } from "./vault/open-vault.ts";
+import type { VaultServer } from "./vault/vault-server.ts";
 
 // Runs below main.ts, as the leader of the process group that everything the demo starts is in.
 if (process.send === undefined) {
   throw new Error("only main.ts can start this");
 }
+/** Besides 0, all is well, and 1, it is not. */
+const exitCodes = { usage: 2, unavailable: 3 } as const;
+
 const [directory = "", ...args] = process.argv.slice(2);
 const stopping = new AbortController();
 
@@ -52,10 +57,24 @@ async function main(): Promise<number> {
     return 0;
   }
   if (parsed.kind === "invalid") {
-    process.stderr.write(`${parsed.problems.map((problem) => `demo: ${problem}`).join("\n")}\n`);
-    return 2;
+    for (const problem of parsed.problems) warn(problem);
+    return exitCodes.usage;
   }
   const settings = parsed.values;
+  if (settings.ca === "self-signed") return await play(settings);
+  const opening = await openVault({ env: process.env, directory }, stopping.signal);
+  if (opening.kind === "unavailable") {
+    warn(`--ca vault needs a Vault, and there is none: ${opening.reason}`);
+    return exitCodes.unavailable;
+  }
+  try {
+    return await play(settings, opening.server);
+  } finally {
+    await opening.server.close();
+  }
+}
+
+async function play(settings: DemoSettings, vault?: VaultServer): Promise<number> {
   const startedAt = performance.now();
   const elapsed = (): number => (performance.now() - startedAt) / 1000;
   const write = (text: string): unknown => (settings.json ? undefined : process.stdout.write(text));
@@ -67,8 +86,11 @@ async function main(): Promise<number> {
       timeline.say(verdictOf(report), report.ok ? "good" : "bad");
     }
   };
-  const warn = (line: string): unknown => process.stderr.write(`${line}\n`);
   timeline.title("Two workloads, their agents and their sidecars; certificates that live for 10 seconds.");
   const options = { settings, directory, env: process.env, timeline, warn, elapsed, onReport };
-  return (await runDemo(options, stopping.signal)) ? 0 : 1;
+  return (await runDemo({ ...options, ...(vault && { vault }) }, stopping.signal)) ? 0 : 1;
+}
+
+function warn(line: string): void {
+  process.stderr.write(`demo: ${line}\n`);
 }

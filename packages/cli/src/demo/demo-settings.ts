@@ -1,7 +1,17 @@
 import { type Setting, type SettingsOf, setting } from "@signet/runtime";
 
 /** What `npm run demo --` can be told. */
-export const demoSettings: { readonly json: Setting<boolean>; readonly keep: Setting<boolean> } = {
+export const demoSettings: {
+  readonly ca: Setting<"self-signed" | "vault">;
+  readonly json: Setting<boolean>;
+  readonly keep: Setting<boolean>;
+} = {
+  ca: setting.choice({
+    flag: "ca",
+    choices: ["self-signed", "vault"],
+    default: "self-signed",
+    description: "what signs; vault starts one, built from Go on first use, or uses that of VAULT_ADDR and VAULT_TOKEN",
+  }),
   json: setting.bool({
     flag: "json",
     default: false,

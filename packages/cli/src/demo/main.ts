@@ -33,7 +33,8 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 
 demo.once("exit", (code) => {
   endGroup(demo);
-  rmSync(directory, { recursive: true, force: true });
+  // Whoever is just being killed may still write.
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   process.exitCode = stopped === undefined ? (code ?? 1) : 128 + constants.signals[stopped.by];
 });
 

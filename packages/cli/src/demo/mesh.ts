@@ -28,6 +28,8 @@ export type MeshOptions = {
   readonly envoy: string | undefined;
   /** Of the workloads' certificates, in Go's notation. */
   readonly lifetime: string;
+  /** What makes the CA server sign with another CA than one of its own. */
+  readonly caEnvironment?: Readonly<Record<string, string>>;
   /** Told what is up, as it comes up. */
   readonly onProgress: (text: string) => void;
 };
@@ -48,7 +50,8 @@ async function startParts(
   options: MeshOptions,
   { started, signal }: { started: AsyncDisposableStack; signal: AbortSignal },
 ): Promise<Mesh> {
-  const controlPlane = await startControlPlane(site, {}, signal);
+  const { caEnvironment = {} } = options;
+  const controlPlane = await startControlPlane(site, { caEnvironment }, signal);
   started.defer(() => controlPlane.child.stop());
   const { addresses } = controlPlane;
   options.onProgress(`CA server on ${addresses.caAddress}, token issuer ${addresses.issuer}`);

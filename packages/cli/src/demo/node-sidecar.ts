@@ -38,7 +38,8 @@ export async function startBackendNode(
       return;
     }
     const shown = { "x-peer-spiffe-id": uriOf(socket), "x-peer-serial": serialOf(socket) };
-    clients.set(socket, { ...shown, "x-connection-id": String(connections++) });
+    const issuer = socket.getPeerX509Certificate()?.issuer ?? "";
+    clients.set(socket, { ...shown, "x-peer-issuer": issuer, "x-connection-id": String(connections++) });
     http.emit("connection", socket);
   });
   return {

@@ -4,13 +4,14 @@ import { createSightings, type Sightings } from "./sightings.ts";
 
 const frontend = "spiffe://cluster.local/ns/demo/sa/frontend";
 const backend = "spiffe://cluster.local/ns/demo/sa/backend";
+const issuer = "O=cluster.local";
 
 function sightingsOf(serials: number, ids: { frontend: string; backend: string } = { frontend, backend }): Sightings {
   const sightings = createSightings(() => undefined);
   for (let serial = 0; serial < serials; serial += 1) {
     sightings.add({
-      frontend: { spiffeId: ids.frontend, serial: `f${serial}` },
-      backend: { spiffeId: ids.backend, serial: `b${serial}` },
+      frontend: { spiffeId: ids.frontend, serial: `f${serial}`, issuer },
+      backend: { spiffeId: ids.backend, serial: `b${serial}`, issuer },
       connectionId: "0",
     });
   }
@@ -20,6 +21,7 @@ function sightingsOf(serials: number, ids: { frontend: string; backend: string }
 function findings(changes: Partial<DemoFindings> = {}): DemoFindings {
   return {
     envoyVersion: "1.40.0",
+    vault: undefined,
     traffic: { requests: 1000, failures: 0, connectionsLost: 0, connections: 101, reasons: [] },
     sightings: sightingsOf(5),
     strangersRefused: 3,
@@ -34,6 +36,8 @@ describe("createReport", () => {
     expect(createReport(findings())).toEqual({
       ok: true,
       envoy: { version: "1.40.0" },
+      signedBy: issuer,
+      vault: null,
       requests: 1000,
       failures: 0,
       connectionsLost: 0,
@@ -50,10 +54,30 @@ describe("createReport", () => {
     expect(createReport(nothing)).toMatchObject({
       ok: false,
       envoy: null,
+      signedBy: null,
+      vault: null,
       requests: 0,
       rotations: { frontend: 0, backend: 0 },
       peers: { frontend: null, backend: null },
     });
+  });
+
+  const signatures = [0, 1, 2, 3, 4].flatMap((serial) => [
+    { spiffeId: frontend, serial: `f${serial}` },
+    { spiffeId: backend, serial: `b${serial}` },
+  ]);
+  const canary = { spiffeId: "spiffe://cluster.local/canary", serial: "c0" };
+  const vault = { version: "1.21.0", issuer, signatures: [...signatures, canary] };
+
+  test("holds what was shown to what Vault says it signed", () => {
+    const report = createReport(findings({ vault }));
+    const counts = { version: "1.21.0", signatures: { frontend: 5, backend: 5 }, unknown: 0 };
+    expect(report).toMatchObject({ ok: true, signedBy: issuer, vault: counts });
+  });
+
+  test("counts nothing with a Vault whose log is not ours", () => {
+    const report = createReport(findings({ vault: { ...vault, signatures: undefined } }));
+    expect(report).toMatchObject({ ok: true, vault: { version: "1.21.0", signatures: null, unknown: 0 } });
   });
 
   const traffic = { requests: 1000, failures: 0, connectionsLost: 0, connections: 101, reasons: [] };
@@ -64,6 +88,8 @@ describe("createReport", () => {
     ["there were two rotations only", { sightings: sightingsOf(3) }],
     ["a stranger got in", { strangersRefused: 2 }],
     ["an act broke off", { playedOut: false }],
+    ["Vault does not know a certificate", { vault: { ...vault, signatures: signatures.slice(1) } }],
+    ["another than Vault signed", { vault: { ...vault, issuer: "CN=other" } }],
     ["the backend was someone else", { sightings: sightingsOf(5, { frontend, backend: frontend }) }],
     ["the frontend was someone else", { sightings: sightingsOf(5, { frontend: backend, backend }) }],
   ];

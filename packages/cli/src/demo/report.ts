@@ -1,11 +1,16 @@
-import { demoSpiffeId } from "./demo-workload.ts";
-import type { Shown, Sightings } from "./sightings.ts";
+import { demoSpiffeId, type WorkloadName } from "./demo-workload.ts";
+import type { Sightings } from "./sightings.ts";
 import type { TrafficTotals } from "./traffic.ts";
+import type { VaultSignature } from "./vault/signing-log.ts";
 
 /** What `npm run demo -- --json` prints. */
 export type DemoReport = {
   readonly ok: boolean;
   readonly envoy: { readonly version: string } | null;
+  /** The issuers of the certificates that both sides showed; null before anything was seen. */
+  readonly signedBy: string | null;
+  /** Null unless Vault signs. */
+  readonly vault: VaultReport | null;
   readonly requests: number;
   readonly failures: number;
   readonly connectionsLost: number;
@@ -17,9 +22,28 @@ export type DemoReport = {
   readonly seconds: number;
 };
 
+/** What Vault says of the certificates. */
+export type VaultReport = {
+  readonly version: string;
+  /** How many it signed for each workload, by its own audit log; null with a Vault whose log is not ours to read. */
+  readonly signatures: { readonly frontend: number; readonly backend: number } | null;
+  /** Certificates that were shown and that Vault does not have in its log. */
+  readonly unknown: number;
+};
+
+/** What is known of the Vault that signs. */
+export type VaultFindings = {
+  readonly version: string;
+  /** Name of the issuer that it signs workloads with. */
+  readonly issuer: string;
+  readonly signatures: readonly VaultSignature[] | undefined;
+};
+
 /** What the acts of the demo came to; an act that was not reached leaves nothing. */
 export type DemoFindings = {
   readonly envoyVersion: string | undefined;
+  /** Undefined unless Vault signs. */
+  readonly vault: VaultFindings | undefined;
   readonly traffic: TrafficTotals | undefined;
   readonly sightings: Sightings;
   readonly strangersRefused: number;
@@ -37,7 +61,12 @@ export function createReport(findings: DemoFindings): DemoReport {
   const traffic = findings.traffic ?? { requests: 0, failures: 0, connectionsLost: 0 };
   const rotations = { frontend: sightings.rotations("frontend"), backend: sightings.rotations("backend") };
   // The frontend saw what the backend showed, and the other way round.
-  const peers = { frontend: spiffeIdOf(sightings.of("backend")), backend: spiffeIdOf(sightings.of("frontend")) };
+  const signedBy = namesOf(new Set([...sightings.of("frontend").issuers, ...sightings.of("backend").issuers]));
+  const vault = findings.vault === undefined ? null : vaultReport(findings.vault, sightings);
+  const peers = {
+    frontend: namesOf(sightings.of("backend").spiffeIds),
+    backend: namesOf(sightings.of("frontend").spiffeIds),
+  };
   return {
     ok:
       findings.playedOut &&
@@ -47,8 +76,11 @@ export function createReport(findings: DemoFindings): DemoReport {
       Math.min(rotations.frontend, rotations.backend) >= expected.rotations &&
       peers.frontend === demoSpiffeId("backend") &&
       peers.backend === demoSpiffeId("frontend") &&
-      strangersRefused === expected.strangers,
+      strangersRefused === expected.strangers &&
+      (findings.vault === undefined || signedBy === findings.vault.issuer) &&
+      (vault === null || vault.unknown === 0),
     envoy: findings.envoyVersion === undefined ? null : { version: findings.envoyVersion },
+    ...{ signedBy, vault },
     requests: traffic.requests,
     failures: traffic.failures,
     connectionsLost: traffic.connectionsLost,
@@ -60,6 +92,19 @@ export function createReport(findings: DemoFindings): DemoReport {
   };
 }
 
-function spiffeIdOf(shown: Shown): string | null {
-  return shown.spiffeIds.size === 0 ? null : [...shown.spiffeIds].join(" ");
+function vaultReport({ version, signatures }: VaultFindings, sightings: Sightings): VaultReport {
+  if (signatures === undefined) return { version, signatures: null, unknown: 0 };
+  const count = (name: WorkloadName): number =>
+    signatures.filter(({ spiffeId }) => spiffeId === demoSpiffeId(name)).length;
+  const signed = new Set(signatures.map(({ serial }) => serial));
+  const shown = [...sightings.of("frontend").serials, ...sightings.of("backend").serials];
+  return {
+    version,
+    signatures: { frontend: count("frontend"), backend: count("backend") },
+    unknown: shown.filter((serial) => !signed.has(serial)).length,
+  };
+}
+
+function namesOf(names: ReadonlySet<string>): string | null {
+  return names.size === 0 ? null : [...names].join(" and ");
 }

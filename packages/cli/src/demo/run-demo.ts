@@ -20,7 +20,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
     signal.throwIfAborted();
     // When a program of the mesh ended, that is the reason, and not the first thing that failed for want of it.
     const reason: unknown = either.aborted ? either.reason : error;
-    options.warn(`demo: ${reason instanceof Error ? reason.message : String(reason)}`);
+    options.warn(reason instanceof Error ? reason.message : String(reason));
     return undefined;
   });
   const report = createReport({ ...findings, playedOut: mesh !== undefined, seconds: options.elapsed() });
@@ -36,6 +36,7 @@ export async function runDemo(options: DemoOptions, signal: AbortSignal): Promis
 
 const nothingFound: Omit<DemoFindings, "sightings" | "playedOut" | "seconds"> = {
   envoyVersion: undefined,
+  vault: undefined,
   traffic: undefined,
   strangersRefused: 0,
 };

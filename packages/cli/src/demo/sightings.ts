@@ -3,8 +3,8 @@ import type { ClientAsSeen } from "./backend-workload.ts";
 import type { WorkloadName } from "./demo-workload.ts";
 import type { HttpAnswer } from "./http-connection.ts";
 
-/** A certificate as the peer of its owner saw it. */
-export type CertificateSeen = { readonly spiffeId: string; readonly serial: string };
+/** A certificate as the peer of its owner saw it; the issuer as X.509 names are written, such as "O=cluster.local". */
+export type CertificateSeen = { readonly spiffeId: string; readonly serial: string; readonly issuer: string };
 
 /** What one answered request proved: who showed what to whom, on which connection between the two sidecars. */
 export type Sighting = {
@@ -22,21 +22,26 @@ export function readSighting(answer: HttpAnswer): Sighting {
   const client = JSON.parse(answer.body) as ClientAsSeen;
   const certificate = new X509Certificate(decodeURIComponent(String(answer.headers["x-upstream-certificate"])));
   const sighting: Sighting = {
-    frontend: { spiffeId: client.spiffeId, serial: client.serial },
+    frontend: { spiffeId: client.spiffeId, serial: client.serial, issuer: client.issuer },
     backend: {
       spiffeId: String(answer.headers["x-upstream-spiffe-id"]),
       serial: certificate.serialNumber.toLowerCase(),
+      issuer: certificate.issuer,
     },
     connectionId: client.connectionId,
   };
-  if (!client.spiffeId || !client.serial || !client.connectionId) {
+  if (!client.spiffeId || !client.serial || !client.issuer || !client.connectionId) {
     throw new Error("the backend's sidecar did not say who called");
   }
   return sighting;
 }
 
 /** The certificates that one workload has shown, in order. */
-export type Shown = { readonly spiffeIds: ReadonlySet<string>; readonly serials: readonly string[] };
+export type Shown = {
+  readonly spiffeIds: ReadonlySet<string>;
+  readonly serials: readonly string[];
+  readonly issuers: ReadonlySet<string>;
+};
 
 /** Collects sightings and tells each new certificate of a workload once. */
 export interface Sightings {
@@ -51,11 +56,12 @@ export function createSightings(
   onCertificate: (owner: WorkloadName, seen: CertificateSeen, rotation: number) => void,
 ): Sightings {
   const shown = {
-    frontend: { spiffeIds: new Set<string>(), serials: [] as string[] },
-    backend: { spiffeIds: new Set<string>(), serials: [] as string[] },
+    frontend: { spiffeIds: new Set<string>(), serials: [] as string[], issuers: new Set<string>() },
+    backend: { spiffeIds: new Set<string>(), serials: [] as string[], issuers: new Set<string>() },
   };
   const addOne = (owner: WorkloadName, seen: CertificateSeen): void => {
     shown[owner].spiffeIds.add(seen.spiffeId);
+    shown[owner].issuers.add(seen.issuer);
     // A kept connection shows its first certificate for ever, long after newer ones.
     if (!shown[owner].serials.includes(seen.serial)) {
       shown[owner].serials.push(seen.serial);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseSpiffeId, type SpiffeId } from "@signet/spiffe";
 import {
   type Certificate,
   encodePem,
@@ -29,33 +30,42 @@ export type Stranger = Caller & { readonly reason: keyof RefusalCounts };
 type Issuer = { readonly certificate: Certificate; readonly key: KeyPair };
 
 const minuteMs = 60_000;
+const foreignSpiffeId = parseSpiffeId("spiffe://stranger.example/ns/demo/sa/frontend");
+
+/** Issues a certificate of any name under one root. */
+export type IssueCredentials = (spiffeId: SpiffeId) => Promise<ClientCredentials>;
 
 /**
  * The three strangers, and one caller who must be let in, without whom a refusal would prove nothing.
  *
- * The demo's own CA would never issue the third one's certificate, so it is signed with the key in the state directory.
+ * The CA server would never issue the third one's certificate, so `issueUnderOurRoot` has to be who owns the CA's key.
  */
 export async function createStrangers(
-  stateDirectory: string,
+  issueUnderOurRoot: IssueCredentials,
 ): Promise<{ readonly strangers: readonly Stranger[]; readonly control: Caller }> {
-  const ourRoot = await readCa(stateDirectory);
   const foreignRoot = await createRoot("stranger.example");
   return {
     strangers: [
       { name: "someone without a certificate", credentials: undefined, reason: "noCertificate" },
       {
         name: "a workload of another trust domain, under another root",
-        credentials: await issue(foreignRoot, "spiffe://stranger.example/ns/demo/sa/frontend"),
+        credentials: await issue(foreignRoot, foreignSpiffeId),
         reason: "untrustedChain",
       },
       {
         name: "a workload of another trust domain, under the same root",
-        credentials: await issue(ourRoot, "spiffe://stranger.example/ns/demo/sa/frontend"),
+        credentials: await issueUnderOurRoot(foreignSpiffeId),
         reason: "wrongName",
       },
     ],
-    control: { name: "the frontend", credentials: await issue(ourRoot, demoSpiffeId("frontend")) },
+    control: { name: "the frontend", credentials: await issueUnderOurRoot(demoSpiffeId("frontend")) },
   };
+}
+
+/** Issues with the key that the CA server keeps in its state directory. */
+export async function issueFromState(stateDirectory: string): Promise<IssueCredentials> {
+  const ourRoot = await readCa(stateDirectory);
+  return (spiffeId) => issue(ourRoot, spiffeId);
 }
 
 async function readCa(stateDirectory: string): Promise<Issuer> {
@@ -75,7 +85,7 @@ async function createRoot(organization: string): Promise<Issuer> {
   return { certificate: parseCertificate(der), key };
 }
 
-async function issue(issuer: Issuer, spiffeId: string): Promise<ClientCredentials> {
+async function issue(issuer: Issuer, spiffeId: SpiffeId): Promise<ClientCredentials> {
   const key = await generateKeyPair("P-256");
   const der = await signLeafAsync({
     template: { spki: key.spki, subjectAltNames: [{ kind: "uri", value: spiffeId }], ...validity() },

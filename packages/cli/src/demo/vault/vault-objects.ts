@@ -3,7 +3,7 @@ import type { HttpsAnswer } from "./https-json.ts";
 import type { VaultServer } from "./vault-server.ts";
 
 /**
- * Makes what a test needs in Vault, with the root token; every maker throws unless Vault does what it is told.
+ * Makes what a demo or a test needs in Vault, with the root token; every maker throws unless Vault does what it is told.
  *
  * Mounts and policies get names of their own, so that suites can share a Vault, and are removed from one of somebody else.
  */
