@@ -95,6 +95,7 @@ describe("a new set", () => {
     const shorter = await testIntermediate(root, { notAfter: new Date(now.getTime() + 2 * hour) });
     expect(followed.signingCa.offer(filesOf(shorter, [root]))).toEqual({ kind: "adopted", rootsChanged: false });
     expect(await issuerOf(followed)).toBe(keyIdentifierOf(shorter));
+    expect(followed.signingCa.revocationLists.current()).toBeUndefined();
     expect(followed.signingCa.notAfterLimit()).toEqual(shorter.certificate.notAfter);
     expect(followed.lines).toEqual([adopted(shorter)]);
   });
