@@ -232,4 +232,10 @@ describe("Vault as what signs", () => {
     expect(signing.servingCa).toBe(signing.signingCa);
     expect(signing.signingCa.trustBundle.current()?.authorities).toHaveLength(1);
   });
+
+  it("is not ready while neither it nor its standby is there", async () => {
+    const signing = await open({ ...vault, SIGNET_SIGNING_CA: "vault", SIGNET_STANDBY_CA: "istio" }, true);
+    expect(signing.probe).toBe("health");
+    expect(signing.signingCa.health?.current()?.state).toBe("failing");
+  });
 });

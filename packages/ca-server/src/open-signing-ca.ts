@@ -42,7 +42,7 @@ async function openVaultCa(
   if (vault === undefined) throw new RuntimeError("argument-invalid", "Vault is to sign, and VAULT_ADDR is not set");
   const signingCa = await createVaultCa(vault, { clock, random, events: events.vault });
   return {
-    ...{ signingCa, servingCa: signingCa, origin: vault.address, tasks: signingCa.tasks },
+    ...{ signingCa, servingCa: signingCa, probe: "canary", origin: vault.address, tasks: signingCa.tasks },
     release: async () => signingCa.close(),
   };
 }
@@ -54,12 +54,15 @@ async function openGroup(
 ): Promise<OpenedSigningCa> {
   const canary = await createCanary({ trustDomain });
   const members = { primary: first.signingCa, standby: second.signingCa, canary };
-  const signingCa = createFailoverGroup(members, { clock, random, events: events.failover });
+  // Where each canary is an object in the cluster.
+  const patience = [first, second].some(({ probe }) => probe === "health") ? { intervalMs: 60_000 } : {};
+  const signingCa = createFailoverGroup({ ...members, ...patience }, { clock, random, events: events.failover });
   // A member that signs no DNS names has another CA beside it for them.
   const servingCa = [first, second].find((member) => member.servingCa !== member.signingCa)?.servingCa ?? signingCa;
   const admission = first.admission ?? second.admission;
   return {
-    ...{ signingCa, servingCa, origin: `${first.origin}, standby ${second.origin}` },
+    // It has canaries signed itself.
+    ...{ signingCa, servingCa, probe: "health", origin: `${first.origin}, standby ${second.origin}` },
     ...(admission !== undefined && { admission }),
     tasks: [...first.tasks, ...second.tasks, signingCa.task],
     async release(): Promise<void> {

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { createReadiness, createReadyRoute, type Readiness } from "./readiness.ts";
 
 const canary = await createCanary({ trustDomain: parseTrustDomain("cluster.local") });
+const probe = "canary" as const;
 const request = {
   method: "GET",
   path: "/ready",
@@ -27,7 +28,7 @@ beforeEach(async () => {
   state.set("serving");
   signingCa = await fakeSigningCa();
   servingNotAfter = new Date(clock.now().getTime() + 3_600_000);
-  const options = { state, signingCa, canary, clock, servingNotAfter: () => servingNotAfter };
+  const options = { state, signingCa, canary, clock, probe, servingNotAfter: () => servingNotAfter };
   readiness = createReadiness(options, new AbortController().signal);
 });
 
@@ -84,6 +85,7 @@ describe("readiness", () => {
     const health = createSource<SigningCaHealth>({ state: "good" });
     const options = {
       state,
+      probe,
       signingCa: { ...signingCa, health },
       canary,
       clock,
@@ -102,10 +104,10 @@ describe("readiness", () => {
 
   it("does not wait for a signing CA that hangs", async () => {
     const hanging = { ...signingCa, sign: () => new Promise<never>(() => {}) };
-    const options = { state, signingCa: hanging, canary, clock, servingNotAfter: () => servingNotAfter };
+    const options = { state, signingCa: hanging, canary, clock, probe, servingNotAfter: () => servingNotAfter };
     const asked = createReadiness(options, new AbortController().signal).problems();
     await clock.untilSleepers(1);
-    await clock.advance(2_000);
+    await clock.advance(4_000);
     expect(await asked).toMatchObject([{ check: "canary" }]);
   });
 
@@ -113,6 +115,18 @@ describe("readiness", () => {
     state.set("draining");
     expect(await readiness.problems()).toEqual([{ check: "phase", reason: "draining" }]);
     expect(signingCa.requests).toHaveLength(0);
+  });
+
+  it("costs no signature where the CA says itself how it does", async () => {
+    const health = createSource<SigningCaHealth>({ state: "degraded", reason: "standby-signs" });
+    const served = { ...signingCa, health };
+    const options = { state, signingCa: served, canary, clock, servingNotAfter: () => servingNotAfter };
+    readiness = createReadiness({ ...options, probe: "health" }, new AbortController().signal);
+    expect(await readiness.problems()).toEqual([]);
+    health.publish({ state: "failing", reason: "nobody-signs" });
+    await clock.advance(3_000);
+    expect(await readiness.problems()).toEqual([{ check: "signing-ca", reason: "nobody-signs" }]);
+    expect(signingCa.requests).toEqual([]);
   });
 
   it("is what /ready answers", async () => {

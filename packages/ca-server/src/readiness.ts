@@ -1,4 +1,4 @@
-import { CaError, type Canary, type SigningCa, signCanary } from "@signet/ca";
+import { CaError, type Canary, createCanaryProbe, type SigningCa } from "@signet/ca";
 import {
   type Clock,
   checkHealth,
@@ -20,18 +20,23 @@ export interface Readiness {
 /** How long an answer stands: many probes, one signature. */
 const freshMs = 3_000;
 /** A signing CA that needs longer than this serves nobody in time. */
-const deadlineMs = 2_000;
+const deadlineMs = 4_000;
+
+/** How it is found out whether the CA signs: by a canary signature, or by what the CA says of itself. */
+export type ReadinessProbe = "canary" | "health";
 
 /**
  * Returns the readiness of a CA server: serving, its signing CA has just signed a canary certificate, and the
  * certificate it shows to clients is valid.
  *
- * All who ask at once share one canary, and its outcome stands for three seconds, whether good or bad.
+ * All who ask at once share one canary, and its outcome stands for three seconds, a good one of a CA elsewhere for ten.
+ * A CA that has canaries signed itself, or for which each would be a burden, is asked for its health instead.
  */
 export function createReadiness(
   options: {
     readonly state: ServingState;
     readonly signingCa: SigningCa;
+    readonly probe: ReadinessProbe;
     readonly canary: Canary;
     readonly servingNotAfter: () => Date | undefined;
     readonly clock: Clock;
@@ -68,21 +73,9 @@ export function createReadiness(
 }
 
 function createChecks(options: Parameters<typeof createReadiness>[0]): readonly HealthCheck[] {
-  const { signingCa, canary, servingNotAfter, clock } = options;
+  const { signingCa, servingNotAfter, clock } = options;
   return [
-    {
-      name: "canary",
-      async check(signal): Promise<string | undefined> {
-        try {
-          await signCanary(signingCa, { canary, clock }, signal);
-          return undefined;
-        } catch (error) {
-          // The endpoint is open to everyone, so a code is all it tells; the log has the rest when a call fails.
-          if (error instanceof CaError) return error.code;
-          throw error;
-        }
-      },
-    },
+    options.probe === "canary" ? createCanaryCheck(options) : createHealthCheck(signingCa),
     {
       name: "serving-certificate",
       async check(): Promise<string | undefined> {
@@ -92,6 +85,33 @@ function createChecks(options: Parameters<typeof createReadiness>[0]): readonly 
       },
     },
   ];
+}
+
+function createCanaryCheck({ signingCa, canary, clock }: Parameters<typeof createReadiness>[0]): HealthCheck {
+  const probe = createCanaryProbe({ signingCa, canary }, clock);
+  return {
+    name: "canary",
+    async check(signal): Promise<string | undefined> {
+      try {
+        await probe.check(signal);
+        return undefined;
+      } catch (error) {
+        // The endpoint is open to everyone, so a code is all it tells; the log has the rest when a call fails.
+        if (error instanceof CaError) return error.code;
+        throw error;
+      }
+    },
+  };
+}
+
+function createHealthCheck(signingCa: SigningCa): HealthCheck {
+  return {
+    name: "signing-ca",
+    async check(): Promise<string | undefined> {
+      const health = signingCa.health?.current();
+      return health?.state === "failing" ? (health.reason ?? "failing") : undefined;
+    },
+  };
 }
 
 /** `/ready`: 200 when the server can do its work now, else 503 and why, as JSON; and what else an operator should see. */

@@ -112,7 +112,10 @@ async function open(settings: CaServerSettings, dependencies: CaServerDependenci
   const { signingCa } = signing;
   const common = { ...dependencies, signingCa };
   const canary = await createCanary(settings);
-  const readiness = createReadiness({ ...common, state, canary, servingNotAfter: certificate.notAfter }, signal);
+  const readiness = createReadiness(
+    { ...common, state, canary, probe: signing.probe, servingNotAfter: certificate.notAfter },
+    signal,
+  );
   const metrics = createCaServerMetrics(registry, common);
   const { authenticators, tasks } = createAuthenticators(settings, {
     ...common,

@@ -16,9 +16,10 @@ export function readKubernetesClaims(claims: Readonly<Record<string, unknown>>):
   const serviceAccount = readReference(bound.serviceaccount);
   if (serviceAccount?.name !== account.serviceAccount) return "claim kubernetes.io names another account than sub";
   const pod = readReference(bound.pod);
-  const node = readReference(bound.node);
+  // The API server leaves the UID out where it does not know the node's.
+  const node = isObject(bound.node) && isName(bound.node.name) ? { name: bound.node.name } : undefined;
   if (bound.pod !== undefined && pod === undefined) return "claim kubernetes.io has a pod without name or UID";
-  if (bound.node !== undefined && node === undefined) return "claim kubernetes.io has a node without name or UID";
+  if (bound.node !== undefined && node === undefined) return "claim kubernetes.io has a node without a name";
   return {
     ...account,
     ...(pod !== undefined && { podName: pod.name, podUid: pod.uid }),

@@ -86,6 +86,12 @@ describe("the local token verifier", () => {
     });
   });
 
+  it("knows a node of which the API server knew the name only", async () => {
+    await start();
+    const verdict = await check(issuer.sign({ "kubernetes.io": { ...bound, node: { name: "node-1" } } }));
+    expect(verdict).toMatchObject({ kind: "known", holder: { nodeName: "node-1" } });
+  });
+
   it.each<[string, JwtClaims, string]>([
     ["without claims of Kubernetes", {}, "pod-claims-missing"],
     ["whose claims of Kubernetes are a list", { "kubernetes.io": [bound] }, "pod-claims-missing"],

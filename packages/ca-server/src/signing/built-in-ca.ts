@@ -1,4 +1,4 @@
-import { CaError, createReloadingCa, loadSelfSignedCa } from "@signet/ca";
+import { CaError, createReloadingCa, loadSelfSignedCa, type SigningCa } from "@signet/ca";
 import { openPluggedInSecretCa, openSelfSignedSecretCa, type SecretCa } from "@signet/ca-kubernetes";
 import type { KubernetesApi } from "@signet/kubernetes";
 import { runGroup } from "@signet/runtime";
@@ -43,7 +43,7 @@ async function openPluggedIn(
   if (keyExposed) logEvent(logger, "ca key readable by others", { path: keyPath });
   const watched = { directory, signingCa, keyExposed };
   const task = watchCacerts(watched, { ...dependencies, events: events.files });
-  return { signingCa, servingCa: signingCa, origin: directory, tasks: [task], release: async () => {} };
+  return { ...whole(signingCa), origin: directory, tasks: [task], release: async () => {} };
 }
 
 async function openSelfSigned(
@@ -57,7 +57,7 @@ async function openSelfSigned(
     );
     await state.publishRoot(signingCa.trustBundle.current()?.pem ?? "");
     const release = (): Promise<void> => state.release();
-    return { signingCa, servingCa: signingCa, origin: stateDirectory, tasks: [], release };
+    return { ...whole(signingCa), origin: stateDirectory, tasks: [], release };
   } catch (error) {
     await state.release();
     throw error;
@@ -80,7 +80,7 @@ function openInSecret(
     },
   };
   const origin = `Secrets of namespace ${settings.namespace}`;
-  return { signingCa, servingCa: signingCa, origin, tasks: [task], release: async () => {} };
+  return { ...whole(signingCa), origin, tasks: [task], release: async () => {} };
 }
 
 async function openSecret(
@@ -94,6 +94,11 @@ async function openSecret(
   const found = await openPluggedInSecretCa(plugged, withEvents, signal);
   if (found !== undefined) return found;
   return await openSelfSignedSecretCa({ api, namespace, name, trustDomain, ...selfSigned }, withEvents, signal);
+}
+
+/** A CA that signs for workloads and for the server alike. */
+function whole(signingCa: SigningCa): Pick<OpenedSigningCa, "signingCa" | "servingCa" | "probe"> {
+  return { signingCa, servingCa: signingCa, probe: "canary" };
 }
 
 /** The core names the part of a CA that is wrong; an operator has to know where it lies. */

@@ -5,8 +5,10 @@ import { constantSource, RuntimeError } from "@signet/runtime";
 import { openBuiltInCa } from "./built-in-ca.ts";
 import type { OpenedSigningCa, SigningCaDependencies, SigningCaSettings } from "./opened-signing-ca.ts";
 
+/** Kubernetes signs for no less than ten minutes, from when a signer gets to it. */
+const shortestTtlMs = 11 * 60_000;
 /** A signature through the CSR API is four calls and a wait. */
-const admission = { maxConcurrent: 256, maxQueued: 1_024 };
+const signatures = { maxConcurrent: 256, maxQueued: 1_024 };
 
 /**
  * Opens what istiod would sign with: the cluster's own signers where `EXTERNAL_CA` says so, else the built-in CA.
@@ -44,20 +46,23 @@ async function openSigners(
   const meshCertificates = meshCaCertificates.flatMap(({ pem, certSigners }) =>
     pem === undefined ? [] : [{ pem, certSigners }],
   );
-  const signingCa = createCsrSigningCa(
+  const byRequests = createCsrSigningCa(
     {
       ...{ api, trustDomain, ...signers, meshCertificates: constantSource(meshCertificates) },
       ...(rootPem !== undefined && { rootPem }),
     },
     { clock, random, randomBytes, events: events.csr },
   );
+  const signingCa = { ...byRequests, canaryTtlMs: shortestTtlMs };
   return {
     signingCa,
     servingCa: signingCa,
-    signerFor: (certSigner, signal) => signingCa.signerFor(certSigner, signal),
-    admission: createAdmission(admission),
+    signerFor: (certSigner, signal) => byRequests.signerFor(certSigner, signal),
+    // Each canary would be an object in the cluster, and without K8S_SIGNER nobody would sign it.
+    probe: "health",
+    admission: createAdmission(signatures),
     origin: `signers of ${api.server}`,
-    tasks: [signingCa.task],
+    tasks: [byRequests.task],
     release: async () => {},
   };
 }

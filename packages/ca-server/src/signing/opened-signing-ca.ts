@@ -1,6 +1,7 @@
 import type { Admission, SigningCa } from "@signet/ca";
 import type { KubernetesApi } from "@signet/kubernetes";
 import type { Clock, Logger, Random, Task } from "@signet/runtime";
+import type { ReadinessProbe } from "../readiness.ts";
 import type { CaServerSettings } from "../settings.ts";
 import type { SigningEvents } from "./signing-events.ts";
 
@@ -11,6 +12,8 @@ export type OpenedSigningCa = {
   readonly servingCa: SigningCa;
   /** The CA that a caller chooses with `CertSigner`; absent where there is nothing to choose. */
   signerFor?(certSigner: string, signal: AbortSignal): Promise<SigningCa>;
+  /** How it is found out whether it signs. */
+  readonly probe: ReadinessProbe;
   /** Bounds how many signatures are asked for at once, where the CA itself does not. */
   readonly admission?: Admission;
   /** Directory, Secret or address of its key. */
