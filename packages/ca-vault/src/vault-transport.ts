@@ -134,7 +134,7 @@ function attempt(
     const options = { method, headers };
     const request =
       target.protocol === "https:"
-        ? httpsRequest(target, { ...options, agent: agent.https, rejectUnauthorized: true })
+        ? httpsRequest(target, { ...options, agent: agent.https })
         : httpRequest(target, { ...options, agent: agent.http });
     let answered = false;
     const abort = (): void => {
