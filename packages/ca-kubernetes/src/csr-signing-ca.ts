@@ -3,6 +3,7 @@ import type { KubernetesApi } from "@signet/kubernetes";
 import { type Clock, constantSource, type Random, type Source, type Task } from "@signet/runtime";
 import type { TrustDomain } from "@signet/spiffe";
 import type { CsrSigningEvents } from "./csr-events.ts";
+import { minLifetimeMs } from "./csr-request.ts";
 import { createRequestRemoval } from "./request-removal.ts";
 import { createSignerCa, latestEnd, type SignerCa, type SignerCaDependencies, signingCaName } from "./signer-ca.ts";
 import { signerNameOf } from "./signer-name.ts";
@@ -37,6 +38,8 @@ export type CsrSigningCaDependencies = {
 /** The signers of a cluster as signing CAs; by itself the one that signs for callers that name none. */
 export interface CsrSigningCa extends SigningCa {
   readonly health: Source<SigningCaHealth>;
+  /** The shortest lifetime that can be signed for. */
+  readonly canaryTtlMs: number;
   /** Learns the signer's root and chain and follows the mesh config; on the abort it waits for requests to be deleted. */
   readonly task: Task;
   /**
@@ -55,7 +58,8 @@ const maxNamedSigners = 64;
  * Returns a signing CA that has signers of Kubernetes sign, through CertificateSigningRequests that it approves itself.
  *
  * A signer copies names from the CSR, so a CSR that asks for anything but the template's names is refused; so is a
- * lifetime below 600 seconds, which Kubernetes does not accept. A signer may sign for less than it was asked.
+ * lifetime below 660 seconds: Kubernetes accepts 600 and more, and a signer counts them from when it signs. A signer may
+ * sign for less than it was asked.
  * @throws X509Error for a root file without a usable certificate
  * @example
  * ```ts
@@ -95,6 +99,7 @@ export function createCsrSigningCa(options: CsrSigningCaOptions, dependencies: C
   return {
     name: unnamed.name,
     keyIsLocal: unnamed.keyIsLocal,
+    canaryTtlMs: unnamed.canaryTtlMs,
     sign: (request, signal) => unnamed.sign(request, signal),
     notAfterLimit: () => unnamed.notAfterLimit(),
     signingKeyInfo: () => unnamed.signingKeyInfo(),
@@ -139,6 +144,7 @@ function createNobody(options: CsrSigningCaOptions, dependencies: CsrSigningCaDe
   return {
     name: signingCaName,
     keyIsLocal: false,
+    canaryTtlMs: minLifetimeMs,
     async sign(_request, signal) {
       signal.throwIfAborted();
       throw new CaError("signer-refused", "caller names no signer, and none signs for such callers");

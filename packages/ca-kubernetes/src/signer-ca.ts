@@ -17,7 +17,7 @@ import { csrRequestName, decideCsrRequest, minLifetimeMs } from "./csr-request.t
 import type { RequestRemoval } from "./request-removal.ts";
 import { readSignerAnswer, type SignerAnswer, type SignerChain } from "./signer-answer.ts";
 import { signerError } from "./signer-error.ts";
-import { createSignerHealth } from "./signer-health.ts";
+import { createSignerHealth, type SignerHealth } from "./signer-health.ts";
 import type { SignerRoots } from "./signer-roots.ts";
 
 /** One signer of Kubernetes. */
@@ -43,6 +43,8 @@ export type SignerCaDependencies = {
 /** A signing CA that is a signer of Kubernetes. */
 export interface SignerCa extends SigningCa {
   readonly health: Source<SigningCaHealth>;
+  /** The shortest lifetime that can be signed for. */
+  readonly canaryTtlMs: number;
   /** Resolves when the signer has signed once, so that its root and its chain are known. Many calls share one attempt. */
   probe(signal: AbortSignal): Promise<void>;
   /** Follows the roots, and probes until the signer has signed once and whenever it has failed several times. */
@@ -63,8 +65,6 @@ export function latestEnd(bundle: TrustBundle | undefined): Date | undefined {
 }
 
 const backdatingMs = 120_000;
-/** The shortest lifetime of which enough is left when a signer gets to it. */
-const probeTtlMs: number = minLifetimeMs + 60_000;
 /** An issuer with less left than this has been replaced by now, or will be by its next answer. */
 const staleLimitMs: number = 2 * minLifetimeMs;
 const probeCheckMs = 5_000;
@@ -72,11 +72,12 @@ const probeCheckMs = 5_000;
 class KubernetesSigner implements SignerCa {
   readonly name: string = signingCaName;
   readonly keyIsLocal = false;
+  readonly canaryTtlMs: number = minLifetimeMs;
   readonly trustBundle: Source<TrustBundle>;
   readonly health: Source<SigningCaHealth>;
   readonly #options: SignerCaOptions;
   readonly #dependencies: SignerCaDependencies;
-  readonly #health = createSignerHealth();
+  readonly #health: SignerHealth;
   #latest: SignerChain | undefined;
   #canary: Promise<Canary> | undefined;
   #probing: Promise<void> | undefined;
@@ -85,6 +86,7 @@ class KubernetesSigner implements SignerCa {
     this.#options = options;
     this.#dependencies = dependencies;
     this.trustBundle = options.roots.trustBundle;
+    this.#health = createSignerHealth({ servesNobody: this.trustBundle.current() === undefined });
     this.health = this.#health.source;
   }
 
@@ -165,7 +167,7 @@ class KubernetesSigner implements SignerCa {
     this.#canary ??= createCanary({ trustDomain: this.#options.trustDomain });
     const { csr, spiffeId } = await this.#canary;
     const now = Math.floor(clock.now().getTime() / 1000) * 1000;
-    const lifetime = { notBefore: new Date(now - backdatingMs), notAfter: new Date(now + probeTtlMs) };
+    const lifetime = { notBefore: new Date(now - backdatingMs), notAfter: new Date(now + minLifetimeMs) };
     await this.#exchange({ csr, template: buildSvidTemplate({ csr, spiffeId, lifetime }) }, signal);
   }
 

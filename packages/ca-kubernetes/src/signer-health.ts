@@ -20,9 +20,10 @@ const countedCodes: ReadonlySet<CaErrorCode> = new Set([
   "ca-not-ready",
 ]);
 
-/** Returns the health of a signer that has not signed yet. */
-export function createSignerHealth(): SignerHealth {
-  const unproven: SigningCaHealth = { state: "degraded", reason: "the signer has not signed yet" };
+/** Returns the health of a signer that has not signed yet; while its root is unknown it serves nobody. */
+export function createSignerHealth(options: { readonly servesNobody: boolean }): SignerHealth {
+  const state = options.servesNobody ? "failing" : "degraded";
+  const unproven: SigningCaHealth = { state, reason: "the signer has not signed yet" };
   const source: Publisher<SigningCaHealth> = createSource(unproven);
   let failures = 0;
   let proven = false;
