@@ -137,7 +137,6 @@ export class CollectionFollower<T extends KubernetesObject, V> {
 
   #receive(event: WatchEvent<T>): void {
     const { resourceVersion = "" } = event.kind === "bookmark" ? event : event.object.metadata;
-    this.#checkNotBefore(resourceVersion);
     this.#heard();
     this.#backoff.reset();
     this.#position = resourceVersion;

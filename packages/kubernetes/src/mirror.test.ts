@@ -1,7 +1,7 @@
 import { FakeClock, seededRandom } from "@signet/runtime/testing";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Mirror, type MirrorChange, mirror, resources, type Secret } from "./index.ts";
+import { KubernetesError, type Mirror, type MirrorChange, mirror, resources, type Secret } from "./index.ts";
 import { type FakeCluster, type FakeFault, fakeKubernetes, type WatchBreak } from "./testing.ts";
 
 const { secrets } = resources;
@@ -201,6 +201,64 @@ describe("mirror", () => {
     expect(copy.synced()).toBe(false);
   });
 
+  it("lists at once when it has gone stale under a watch that says nothing", async () => {
+    const following = follow();
+    const { clock, cluster, copy } = following;
+    await clock.advance(0);
+    cluster.setFault({ kind: "reset" });
+    cluster.breakWatches("cut");
+    await clock.advance(45_000);
+    cluster.setFault(undefined);
+    await clock.advance(14_999);
+    const asked = lists(following);
+    await clock.advance(1);
+    expect(lists(following)).toBe(asked);
+    expect(copy.synced()).toBe(false);
+    await clock.advance(10_000);
+    expect(copy.synced()).toBe(true);
+  });
+
+  it("tells nothing twice when it goes on", async () => {
+    const { clock, cluster, changes } = follow();
+    await clock.advance(0);
+    put(cluster, "a");
+    await clock.advance(0);
+    cluster.delete(secrets, { namespace: "default", name: "a" });
+    await clock.advance(0);
+    cluster.breakWatches("cut");
+    await clock.advance(10_000);
+    expect(changes).toEqual(["added a=", "deleted a="]);
+  });
+
+  it("forgets what went wrong once the server is heard of", async () => {
+    const { clock, cluster, copy } = follow();
+    await clock.advance(0);
+    cluster.breakWatches("cut");
+    await clock.advance(1_000);
+    expect(copy.changes.current()?.error?.code).toBe("unavailable");
+    cluster.put(secrets, { metadata: { namespace: "kube-system", name: "elsewhere" } });
+    cluster.sendBookmarks();
+    await clock.advance(0);
+    expect(copy.changes.current()).toEqual({ version: 0, synced: true });
+  });
+
+  it("forgets what went wrong, and how often, when a watch has lasted", async () => {
+    const following = follow();
+    const { clock, cluster, copy } = following;
+    await clock.advance(0);
+    for (let failure = 0; failure < 10; failure += 1) {
+      cluster.breakWatches("cut");
+      await clock.advance(failure === 9 ? 0 : 5_000);
+    }
+    expect(copy.changes.current()?.error?.code).toBe("unavailable");
+    await clock.advance(100_000);
+    expect(copy.changes.current()).toEqual({ version: 0, synced: true });
+    const asked = lists(following);
+    cluster.breakWatches("cut");
+    await clock.advance(200);
+    expect(lists(following)).toBe(asked + 1);
+  });
+
   it("stays synced while nothing happens, with one watch and one look at the present each 40 seconds", async () => {
     const following = follow();
     const { clock, cluster, copy } = following;
@@ -243,6 +301,18 @@ describe("mirror", () => {
     expect(lists(following)).toBe(asked);
     await clock.advance(31_000);
     expect(lists(following)).toBeGreaterThan(asked);
+  });
+
+  it("waits no longer than a minute, whatever the server asks", async () => {
+    const following = follow();
+    const { clock, cluster } = following;
+    await clock.advance(0);
+    cluster.setFault({ kind: "status", status: 503, retryAfterSeconds: 3_600 });
+    cluster.breakWatches("cut");
+    await clock.advance(1_000);
+    const asked = lists(following);
+    await clock.advance(60_000);
+    expect(lists(following)).toBe(asked + 1);
   });
 
   it.each([
@@ -322,7 +392,7 @@ describe("mirror", () => {
     const stopListening = copy.onChange(() => void changes.push("never"));
     stopListening();
     copy.onChange(() => {
-      throw new Error("listener broke");
+      throw new KubernetesError("unavailable", "listener broke");
     });
     put(cluster, "a");
     const failure = expect(running).rejects.toThrow("listener broke");
