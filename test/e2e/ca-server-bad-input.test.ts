@@ -99,7 +99,7 @@ describe("a bad credential is UNAUTHENTICATED, in one sentence for all", () => {
   });
 });
 
-const malformed = "CSR signing error (the CSR is not a PKCS#10 request in PEM)";
+const malformed = "CSR signing error (the CSR is not a PKCS#10 request in PEM that this CA can sign)";
 const unproven = "CSR signing error (the CSR is not signed with its own key)";
 
 describe("a bad CSR is INVALID_ARGUMENT, in a sentence of its own", () => {

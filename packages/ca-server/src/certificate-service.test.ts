@@ -167,8 +167,8 @@ describe("CreateCertificate", () => {
   });
 
   it.each<[string, string, string]>([
-    ["that is not PEM", "hello", "the CSR is not a PKCS#10 request in PEM"],
-    ["that is empty", "", "the CSR is not a PKCS#10 request in PEM"],
+    ["that is not PEM", "hello", "the CSR is not a PKCS#10 request in PEM that this CA can sign"],
+    ["that is empty", "", "the CSR is not a PKCS#10 request in PEM that this CA can sign"],
     ["that is too large", "x".repeat(200_000), "the CSR exceeds 65536 bytes"],
   ])("refuses a CSR %s and counts it", async (_, text, detail) => {
     const { code, message } = await refusal({ csr: text });

@@ -17,7 +17,7 @@ export const statusOf: Readonly<Record<CaErrorCode, PublicFailure>> = {
   "csr-malformed": {
     status: Status.INVALID_ARGUMENT,
     type: "CSR_ERROR",
-    detail: "the CSR is not a PKCS#10 request in PEM",
+    detail: "the CSR is not a PKCS#10 request in PEM that this CA can sign",
   },
   "csr-too-large": { status: Status.INVALID_ARGUMENT, type: "CSR_ERROR", detail: "the CSR exceeds 65536 bytes" },
   "csr-key-unsupported": {
