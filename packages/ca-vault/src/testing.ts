@@ -2,6 +2,7 @@
 
 export { type DocumentedAccess, readDocumentedAccess } from "./testing/documented-access.ts";
 export { type FakeVault, type FakeVaultFault, type SeenRequest, startFakeVault } from "./testing/fake-vault.ts";
+export { issuerBundle } from "./testing/issuer-bundle.ts";
 export { operateVault, type VaultOperator } from "./testing/operate-vault.ts";
 export { type RecordedVaultEvents, recordingVaultEvents } from "./testing/recording-vault-events.ts";
 export { type RunningVaultCa, runVaultCa, untilReady } from "./testing/running-vault-ca.ts";

@@ -23,6 +23,8 @@ export interface RunningVaultCa {
   untilEvents(holds: () => boolean): Promise<void>;
   /** Asks again and again until a certificate is issued; rejects after 20 seconds. */
   untilIssued(): Promise<void>;
+  /** Asks again and again until `outcome` is this, and health has this reason if one is given. */
+  untilOutcome(wanted: string, reason?: string): Promise<void>;
   /** Ends the tasks and closes the CA. */
   stop(): Promise<void>;
 }
@@ -61,6 +63,11 @@ export async function runVaultCa(
     ...{ ca, events, issue, outcome, newCsr },
     untilEvents: (holds) => poll(async () => holds()),
     untilIssued: () => poll(async () => (await outcome()) === "issued"),
+    untilOutcome: (wanted, reason) =>
+      poll(async () => {
+        const reached = (await outcome()) === wanted;
+        return reached && (reason === undefined || ca.health?.current()?.reason === reason);
+      }),
     untilHealth: (wanted) => untilHealth(ca, wanted),
     async stop() {
       stopping.abort();

@@ -3,6 +3,7 @@ import { buildTestCsr } from "@signet/ca/testing";
 import { generateKeyPair } from "@signet/x509";
 import { testRoot } from "@signet/x509/testing";
 import { issuerBundle } from "./issuer-bundle.ts";
+import { operateVault } from "./operate-vault.ts";
 import { untilReady } from "./running-vault-ca.ts";
 import type { OnStage } from "./vault-ca-suite.ts";
 import type { VaultStage } from "./vault-stage.ts";
@@ -15,6 +16,7 @@ export function roleTests(onStage: OnStage): void {
   nameTests(onStage);
   limitTests(onStage);
   permissionTests(onStage);
+  leastPrivilegeTests(onStage);
 }
 
 async function withRoot(stage: VaultStage): Promise<void> {
@@ -128,5 +130,39 @@ function permissionTests(onStage: OnStage): void {
     assert.equal((await running.untilHealth("role-unreadable")).state, "degraded");
     assert.equal(await running.outcome(), "issued");
     await stage.operator.remove(`sys/policies/acl/${stage.policy}-blind`);
+  });
+}
+
+/** What the documented policy must not allow, each with what is sent. */
+const beyond: readonly [string, Readonly<Record<string, unknown>>][] = [
+  ["sign/signet", { common_name: "admin" }],
+  ["sign/signet", { alt_names: "victim.example" }],
+  ["sign/signet", { ip_sans: ["10.0.0.1"] }],
+  ["sign/signet", { other_sans: "1.2.3.4;UTF8:x" }],
+  ["sign/signet", { ttl: "87600h" }],
+  ["sign/signet", { exclude_cn_from_sans: false }],
+  ["sign/signet-serving", { uri_sans: ["spiffe://cluster.local/ns/a/sa/b"] }],
+  ["sign/other", {}],
+  ["sign-verbatim/signet", {}],
+  ["issue/signet", {}],
+  ["issuer/default/sign/signet", {}],
+  ["issuer/default", { issuer_name: "mine" }],
+  ["issuers/import/bundle", {}],
+  ["roles/signet", { use_csr_sans: true }],
+  ["root/sign-intermediate", {}],
+  ["config/issuers", { default: "x" }],
+  ["revoke", {}],
+];
+
+function leastPrivilegeTests(onStage: OnStage): void {
+  onStage("may do nothing but what the documented policy is for", async (stage) => {
+    await withRoot(stage);
+    const rootToken = await stage.createToken();
+    const operator = operateVault({ ...stage.vault, rootToken });
+    for (const [path, body] of beyond) {
+      await assert.rejects(operator.write(`${stage.mount}/${path}`, body), /answered with 403/, path);
+    }
+    await assert.rejects(operator.read("sys/mounts"), /answered with 403/);
+    await assert.rejects(operator.write("auth/token/create", {}), /answered with 403/);
   });
 }
