@@ -337,9 +337,7 @@ describe("the root of a signer", () => {
     expect(test.ca.chain().map(certificatePem)).toEqual([test.signer.intermediate.pem]);
     expect(test.ca.signingKeyInfo()).toEqual({ kind: "ec", curve: "P-256" });
     expect(test.signer.seen).toHaveLength(1);
-    expect(parseCsr(csrText(test)).requestedSubjectAltNames).toEqual([
-      { kind: "uri", value: "spiffe://cluster.local/signet/canary" },
-    ]);
+    expect(nameIn(test.signer.seen[0]?.spec.request ?? "")).toBe("spiffe://cluster.local/signet/canary");
     await expectNothingLeft(test);
     await test.clock.advance(3_600_000);
     expect(test.signer.seen).toHaveLength(1);
@@ -389,9 +387,38 @@ describe("the root of a signer", () => {
     await driveUntil(test.clock, () => test.ca.health.current()?.state === "good");
     test.signer.setMood({ kind: "fail" });
     for (let call = 0; call < 3; call++) await drive(test.clock, sign(test)).catch(() => {});
-    expect(test.ca.health.current()?.state).toBe("failing");
+    await driveUntil(test.clock, () => test.ca.health.current()?.state === "failing");
     test.signer.setMood({ kind: "sign" });
     await driveUntil(test.clock, () => test.ca.health.current()?.state === "good");
+  });
+
+  it("is not taken for failing because one caller is refused again and again", async () => {
+    const test = await newCa();
+    await driveUntil(test.clock, () => test.ca.health.current()?.state === "good");
+    test.signer.setMood(({ spec }) => (nameIn(spec.request) === spiffeId ? { kind: "fail" } : { kind: "sign" }));
+    const states = new Set<string | undefined>();
+    for (let call = 0; call < 30; call++) {
+      await drive(test.clock, sign(test)).catch(() => {});
+      states.add(test.ca.health.current()?.state);
+      await test.clock.advance(1_000);
+    }
+    expect(states).toEqual(new Set(["good", "degraded"]));
+    const probes = test.signer.seen.filter(({ spec }) => nameIn(spec.request) !== spiffeId).length;
+    expect(probes).toBeLessThanOrEqual(10);
+  });
+
+  it("is not taken for failing because probes are refused, where the root is known", async () => {
+    const root = await testRoot();
+    const test = await newCa({ rootPem: root.pem });
+    test.signer.replaceCa(root, await testIntermediate(root));
+    test.signer.setMood(({ spec }) => (nameIn(spec.request) === spiffeId ? { kind: "sign" } : { kind: "fail" }));
+    await driveUntil(test.clock, () => test.events.names().filter((name) => name === "probeFailed").length > 3);
+    expect(test.ca.health.current()?.state).toBe("degraded");
+    await drive(test.clock, sign(test));
+    expect(test.ca.health.current()).toEqual({ state: "good" });
+    const before = test.signer.seen.length;
+    await test.clock.advance(3_600_000);
+    expect(test.signer.seen).toHaveLength(before);
   });
 
   it("keeps its health when callers ask for what cannot be", async () => {
@@ -442,8 +469,10 @@ describe("the root of a signer", () => {
   });
 });
 
-function csrText({ signer }: TestCa): string {
-  return Buffer.from(signer.seen[0]?.spec.request ?? "", "base64").toString();
+/** The one name that a request asks for. */
+function nameIn(request: string): string | undefined {
+  const [name] = parseCsr(Buffer.from(request, "base64").toString()).requestedSubjectAltNames;
+  return name?.kind === "uri" ? name.value : undefined;
 }
 
 describe("signers that callers name", () => {

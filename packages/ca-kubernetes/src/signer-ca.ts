@@ -47,7 +47,7 @@ export interface SignerCa extends SigningCa {
   readonly canaryTtlMs: number;
   /** Resolves when the signer has signed once, so that its root and its chain are known. Many calls share one attempt. */
   probe(signal: AbortSignal): Promise<void>;
-  /** Follows the roots, and probes until the signer has signed once and whenever it has failed several times. */
+  /** Follows the roots, and probes until the signer has signed once and whenever calls have failed several times in a row. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -99,7 +99,7 @@ class KubernetesSigner implements SignerCa {
         `template outlives the signer's issuer, which ends at ${limit.toISOString()}`,
       );
     }
-    const { chain, learned } = await this.#exchange(request, signal);
+    const { chain, learned } = await this.#signForCaller(request, signal);
     if (!learned) return chain;
     // Checked under a bundle that did not have this root: the next attempt is under one that does.
     throw new CaError("signer-unavailable", `signer ${this.#options.signerName} has shown a new root`);
@@ -137,7 +137,7 @@ class KubernetesSigner implements SignerCa {
     const { signerName } = this.#options;
     const backoff = createBackoff({ initialMs: 1_000, maxMs: 600_000, minMs: 250 }, random);
     while (!signal.aborted) {
-      if (this.#health.proven() && this.health.current()?.state !== "failing") {
+      if (!this.#health.inDoubt()) {
         backoff.reset();
         await clock.sleep(probeCheckMs, signal);
         continue;
@@ -168,7 +168,24 @@ class KubernetesSigner implements SignerCa {
     const { csr, spiffeId } = await this.#canary;
     const now = Math.floor(clock.now().getTime() / 1000) * 1000;
     const lifetime = { notBefore: new Date(now - backdatingMs), notAfter: new Date(now + minLifetimeMs) };
-    await this.#exchange({ csr, template: buildSvidTemplate({ csr, spiffeId, lifetime }) }, signal);
+    try {
+      await this.#exchange({ csr, template: buildSvidTemplate({ csr, spiffeId, lifetime }) }, signal);
+      this.#health.signed("probe");
+    } catch (error) {
+      this.#health.probeFailed(error, { servesNobody: this.trustBundle.current() === undefined });
+      throw error;
+    }
+  }
+
+  async #signForCaller(request: SigningRequest, signal: AbortSignal): Promise<SignerAnswer> {
+    try {
+      const answer = await this.#exchange(request, signal);
+      this.#health.signed("caller");
+      return answer;
+    } catch (error) {
+      if (!signal.aborted) this.#health.callFailed(error);
+      throw error;
+    }
   }
 
   async #exchange(request: SigningRequest, signal: AbortSignal): Promise<SignerAnswer> {
@@ -182,13 +199,10 @@ class KubernetesSigner implements SignerCa {
         exchangeRequest(object, this.#dependencies, exchanging);
       const answer = readSignerAnswer(await withDeadline(deadline, work, signal), request.template, roots);
       this.#latest = answer.signer;
-      this.#health.signed();
       return answer;
-    } catch (cause) {
+    } catch (error) {
       signal.throwIfAborted();
-      const error = signerError(cause, signerName);
-      this.#health.failed(error);
-      throw error;
+      throw signerError(error, signerName);
     }
   }
 }

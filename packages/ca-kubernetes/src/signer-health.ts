@@ -1,17 +1,22 @@
 import { CaError, type CaErrorCode, type SigningCaHealth } from "@signet/ca";
+import { KubernetesError } from "@signet/kubernetes";
 import { createSource, type Publisher, type Source } from "@signet/runtime";
 
-/** How a signer does, judged by its last answers. */
+/** How a signer does, judged by its answers. */
 export interface SignerHealth {
   readonly source: Source<SigningCaHealth>;
-  /** Whether it has ever signed. */
-  proven(): boolean;
-  signed(): void;
-  /** Counts only what is the signer's or the API server's fault. */
-  failed(error: unknown): void;
+  /** Whether a certificate for nobody should be asked for, to know. */
+  inDoubt(): boolean;
+  /** It signed for a caller, or as a probe. */
+  signed(as: "caller" | "probe"): void;
+  /** Counts only what may be the signer's or the API server's fault. */
+  callFailed(error: unknown): void;
+  /** Whether `error` says that the signer fails everybody; `servesNobody` while its root is unknown. */
+  probeFailed(error: unknown, options: { readonly servesNobody: boolean }): void;
 }
 
-const failuresToFail = 3;
+/** So many calls in a row that failed raise the question whether others would fail as well. */
+const failuresToDoubt = 3;
 
 const countedCodes: ReadonlySet<CaErrorCode> = new Set([
   "signer-unavailable",
@@ -20,13 +25,23 @@ const countedCodes: ReadonlySet<CaErrorCode> = new Set([
   "ca-not-ready",
 ]);
 
-/** Returns the health of a signer that has not signed yet; while its root is unknown it serves nobody. */
+const doubtful: SigningCaHealth = { state: "degraded", reason: "the signer did not sign the last time" };
+
+/**
+ * Returns the health of a signer that has not signed yet; while its root is unknown it serves nobody.
+ *
+ * What callers meet never makes it "failing" by itself, for one caller may be all that a signer refuses: only a probe
+ * that fails does.
+ */
 export function createSignerHealth(options: { readonly servesNobody: boolean }): SignerHealth {
-  const state = options.servesNobody ? "failing" : "degraded";
-  const unproven: SigningCaHealth = { state, reason: "the signer has not signed yet" };
+  const unproven: SigningCaHealth = {
+    state: options.servesNobody ? "failing" : "degraded",
+    reason: "the signer has not signed yet",
+  };
   const source: Publisher<SigningCaHealth> = createSource(unproven);
   let failures = 0;
-  let proven = false;
+  let isProven = false;
+  let takesProbes = false;
 
   function publish(next: SigningCaHealth): void {
     const before = source.current();
@@ -35,17 +50,29 @@ export function createSignerHealth(options: { readonly servesNobody: boolean }):
 
   return {
     source,
-    proven: () => proven,
-    signed() {
+    inDoubt: () => !isProven || failures >= failuresToDoubt || source.current()?.state === "failing",
+    signed(as) {
       failures = 0;
-      proven = true;
+      isProven = true;
+      takesProbes ||= as === "probe";
       publish({ state: "good" });
     },
-    failed(error) {
+    callFailed(error) {
       if (!(error instanceof CaError) || !countedCodes.has(error.code)) return;
       failures += 1;
-      if (failures >= failuresToFail) publish({ state: "failing", reason: "the signer does not sign" });
-      else publish({ state: "degraded", reason: "the signer did not sign the last time" });
+      if (source.current()?.state === "failing") return;
+      publish(doubtful);
+    },
+    probeFailed(error, { servesNobody }) {
+      // A signer may have rules that a probe does not meet; that it then refuses one says that it is there, and no more.
+      const saysNothing = isVerdict(error) && !takesProbes && !servesNobody;
+      if (!saysNothing) publish({ state: "failing", reason: "the signer does not sign" });
+      else publish(isProven ? doubtful : { ...unproven, state: "degraded" });
     },
   };
+}
+
+/** Whether the signer, or whoever decides for it, has looked at the request and refused it. */
+function isVerdict(error: unknown): boolean {
+  return error instanceof CaError && error.code === "signer-refused" && !(error.cause instanceof KubernetesError);
 }
