@@ -12,8 +12,8 @@ export const maxPemCharacters: number = 4 * 1024 * 1024;
 const begin = "-----BEGIN ";
 const end = "-----END ";
 const dashes = "-----";
-/** Labels are printable ASCII without a dash (RFC 7468 section 3). */
-const labelForm = /^[!-,.-~ ]{1,64}$/;
+/** All labels in use (RFC 7468 section 4); anything else may be the key of a file that lost its lines, and is quoted nowhere. */
+const labelForm = /^[A-Z0-9][A-Z0-9 ]{0,63}$/;
 
 /**
  * Returns every block of a PEM text, in order; text between blocks is skipped.
