@@ -1,64 +1,64 @@
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { checkReport, runDemo } from "./support/demo.ts";
 import { findTestEnvoy } from "./support/envoy.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const envoy = await findTestEnvoy();
-
-type Outcome = { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string };
-
-async function runDemo(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Outcome> {
-  const child = spawn("npm", ["run", "-s", "demo", "--", ...args], { cwd: root, env: { ...process.env, ...env } });
-  const { promise, resolve } = Promise.withResolvers<number | null>();
-  child.once("close", resolve);
-  const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), promise]);
-  return { exitCode, stdout, stderr };
-}
-
-const allIsWell = {
-  ok: true,
-  requests: expect.any(Number),
-  failures: 0,
-  connectionsLost: 0,
-  rotations: { frontend: expect.any(Number), backend: expect.any(Number) },
-  serialsSeen: expect.any(Number),
-  peers: {
-    frontend: "spiffe://cluster.local/ns/demo/sa/backend",
-    backend: "spiffe://cluster.local/ns/demo/sa/frontend",
-  },
-  strangersRefused: 3,
-  seconds: expect.any(Number),
-};
-
-function checkReport({ exitCode, stdout, stderr }: Outcome, version: string | undefined): void {
-  const lines = stdout.trimEnd().split("\n");
-  expect(lines, stderr).toHaveLength(1);
-  const report = JSON.parse(lines[0] ?? "") as typeof allIsWell;
-  expect(report).toEqual({ ...allIsWell, envoy: version === undefined ? null : { version } });
-  expect(exitCode).toBe(0);
-  expect(report.rotations.frontend).toBeGreaterThanOrEqual(3);
-  expect(report.rotations.backend).toBeGreaterThanOrEqual(3);
-  expect(report.serialsSeen).toBe(report.rotations.frontend + 1);
-  expect(report.seconds).toBeLessThan(90);
-  expect(report.requests).toBeGreaterThanOrEqual(20 * 20);
-}
+const selfSigned = { signedBy: "O=cluster.local", vault: null };
 
 describe.skipIf(envoy.skipped)(`the demo with a real Envoy ${envoy.skipped}`, () => {
   test("rotates under traffic without a failure and refuses three strangers", async () => {
-    checkReport(await runDemo(["--json"], {}), envoy.version);
+    checkReport(await runDemo(["--json"], {}), { ...selfSigned, envoy: { version: envoy.version } });
   });
 });
 
 describe("the demo without an Envoy", () => {
   test("shows the same with Node's TLS on the same SDS, and says so", async () => {
-    checkReport(await runDemo(["--json"], { ENVOY: "/nonexistent/envoy" }), undefined);
+    checkReport(await runDemo(["--json"], { ENVOY: "/nonexistent/envoy" }), { ...selfSigned, envoy: null });
   });
 
   test("says what it was told and did not understand, and exits with 2", async () => {
     const { exitCode, stdout, stderr } = await runDemo(["--jsno"], {});
     expect([exitCode, stdout]).toEqual([2, ""]);
     expect(stderr).toContain("--jsno");
+  });
+});
+
+describe("the demo with --ca vault where there is no Vault", () => {
+  const noVault = "demo: --ca vault needs a Vault, and there is none:";
+  const cases: readonly (readonly [what: string, env: NodeJS.ProcessEnv, reason: string])[] = [
+    ["and no Go to build one", {}, "is built from source and there is no Go here"],
+    [
+      "and VAULT_BINARY names none",
+      { VAULT_BINARY: "/nonexistent/vault" },
+      "VAULT_BINARY=/nonexistent/vault cannot be run",
+    ],
+    [
+      "and CI is set",
+      { VAULT_BINARY: "/nonexistent/vault", CI: "true" },
+      "VAULT_BINARY=/nonexistent/vault cannot be run",
+    ],
+    ["but a VAULT_ADDR without a token", { VAULT_ADDR: "https://127.0.0.1:1" }, "VAULT_TOKEN"],
+    ["at VAULT_ADDR", { VAULT_ADDR: "https://127.0.0.1:1", VAULT_TOKEN: "t" }, "ECONNREFUSED"],
+  ];
+
+  test.each(cases)("%s: says so, exits with 3 and leaves nothing", async (_what, env, reason) => {
+    const directory = mkdtempSync(join(tmpdir(), "signet-no-vault-"));
+    const inDirectory = { PATH: "", TMPDIR: directory, SIGNET_CACHE: join(directory, "cache") };
+    const demo = join(import.meta.dirname, "../../packages/cli/src/demo/main.ts");
+    const run = promisify(execFile)(process.execPath, [demo, "--ca", "vault"], { env: { ...inDirectory, ...env } });
+    const { code, stdout, stderr } = await run.then(
+      () => ({ code: 0, stdout: "", stderr: "" }),
+      (error: { code: number; stdout: string; stderr: string }) => error,
+    );
+    expect([code, stdout]).toEqual([3, ""]);
+    expect(stderr).toMatch(new RegExp(`^${noVault} .*\n$`));
+    expect(stderr).toContain(reason);
+    expect(readdirSync(directory).filter((name) => name.startsWith("signet"))).toEqual([]);
+    rmSync(directory, { recursive: true });
   });
 });

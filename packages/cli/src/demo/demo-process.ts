@@ -44,8 +44,11 @@ function verdictOf({ ok, rotations }: DemoReport): string {
 }
 
 function endGroup(): void {
-  rmSync(directory, { recursive: true, force: true });
-  process.kill(-process.pid, "SIGKILL");
+  try {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  } finally {
+    process.kill(-process.pid, "SIGKILL");
+  }
 }
 
 async function main(): Promise<number> {

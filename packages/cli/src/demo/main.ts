@@ -1,8 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { rmSync } from "node:fs";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
-import { makeDemoDirectory } from "./demo-directory.ts";
+import { makeDemoDirectory, removeDemoDirectory } from "./demo-directory.ts";
 
 // Two processes, each the watchdog of the other. This one does nothing but wait, so whoever ends it, ends the demo: the
 // other notices that the channel between them closes. The other leads a process group of its own, with the CA server,
@@ -31,10 +30,9 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   });
 }
 
-demo.once("exit", (code) => {
+demo.once("exit", async (code) => {
   endGroup(demo);
-  // Whoever is just being killed may still write.
-  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  await removeDemoDirectory(directory);
   process.exitCode = stopped === undefined ? (code ?? 1) : 128 + constants.signals[stopped.by];
 });
 

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { access } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type CaServer, type CaServerSettings, parseCaServerSettings, startCaServer } from "@signet/ca-server";
@@ -90,7 +91,9 @@ async function open(
   const { audiences = [] } = issuers.find((trusted) => trusted.issuer === issuer.issuer) ?? {};
   const mint: MintToken = (workload, ttlMs) => issuer.issueToken({ ...workload, audiences, ttlMs });
   const envoyPort = ports.envoy === 0 ? await freePort() : ports.envoy;
-  await writeFileAtomic(files.rootCertificate, (await firstValue(server.trustBundle, signal)).pem, { mode: 0o644 });
+  // A CA that signs elsewhere may be away. Agents go on with the roots of the last time, and need some to begin with.
+  if (server.trustBundle.current() !== undefined || !(await isThere(files.rootCertificate)))
+    await writeFileAtomic(files.rootCertificate, (await firstValue(server.trustBundle, signal)).pem, { mode: 0o644 });
   await writeTokenFiles(files.stateDirectory, mint);
   await writeEnvoyBootstrap(files, { trustDomain, port: envoyPort });
 
@@ -156,6 +159,13 @@ function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) resolve();
   signal.addEventListener("abort", () => resolve(), { once: true });
   return promise;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function freePort(): Promise<number> {

@@ -58,6 +58,14 @@ test.each(["SIGKILL", "SIGTERM"] as const)(
   },
 );
 
+test("ends with the process that started it, where its directory is gone already", async () => {
+  const { other, pid } = await startInOther();
+  await rm(directory, { recursive: true });
+  other.kill("SIGKILL");
+  await expect.poll(() => runs(pid), { timeout: 20_000 }).toBe(false);
+  expect(existsSync(directory)).toBe(false);
+});
+
 test("says how the server ended, and what it said", async () => {
   const server = await start("sh", "-c", "echo to be or; echo not >&2; exit 7");
   expect([await server.ended, server.running()]).toEqual([7, false]);

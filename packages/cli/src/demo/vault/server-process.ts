@@ -35,6 +35,7 @@ const patienceMs = 5_000;
 
 // The guard holds the other end of a pipe from us. When we are gone, however that came, reading it ends, and so does the
 // server. Its first line of output is the server's process id; it ends when the server does, with the same code.
+// "true" and not ":", which would end the guard where the directory is gone already (POSIX, special built-ins).
 const guard = `
 exec 3<&0
 directory=$1 log=$2
@@ -42,7 +43,7 @@ shift 2
 "$@" </dev/null >>"$log" 2>&1 3<&- &
 server=$!
 echo "$server"
-{ while read -r _; do :; done <&3; : >"$directory/abandoned"; kill -KILL "$server"; } >/dev/null 2>&1 &
+{ while read -r _; do :; done <&3; true >"$directory/abandoned"; kill -KILL "$server"; } >/dev/null 2>&1 &
 watch=$!
 wait "$server"
 code=$?
