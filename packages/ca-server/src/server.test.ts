@@ -15,10 +15,10 @@ import { type CaServer, startCaServer } from "./server.ts";
 import { parseCaServerSettings } from "./settings.ts";
 
 const namespace = "istio-system";
-const signal = AbortSignal.timeout(60_000);
 const key = await generateKeyPair("P-256");
 const csr = createCsr({ key, spiffeId: parseSpiffeId("spiffe://cluster.local/ns/any/sa/body") });
 
+let signal: AbortSignal;
 let directory: string;
 let kubernetes: FakeApiServer;
 let logger: FakeLogger;
@@ -26,6 +26,7 @@ let server: CaServer | undefined;
 let channel: Channel | undefined;
 
 beforeEach(async () => {
+  signal = AbortSignal.timeout(28_000);
   directory = await mkdtemp(join(tmpdir(), "signet-server-"));
   kubernetes = await startFakeApiServer();
   kubernetes.cluster.put(resources.namespaces, { metadata: { name: namespace } });

@@ -127,6 +127,8 @@ describe("parseCaServerSettings", () => {
   it("chooses what signs and what stands by", () => {
     const vault = { VAULT_ADDR: "https://vault.example:8200", VAULT_TOKEN: "t" };
     expect(settings({}).signing).not.toHaveProperty("standby");
+    // As it stands in a shell.
+    expect(settings({ VAULT_ADDR: "http://vault.example" }).signing).not.toHaveProperty("vault");
     const { signing } = settings({ ...vault, SIGNET_SIGNING_CA: "vault", SIGNET_STANDBY_CA: "istio" });
     expect(signing).toMatchObject({ primary: "vault", standby: "istio", vault: { address: vault.VAULT_ADDR } });
   });
@@ -183,7 +185,7 @@ describe("parseCaServerSettings", () => {
     ["a CA that nobody knows", { EXTERNAL_CA: "ISTIOD_RA_ISTIO_API" }],
     ["signers of a cluster without one", { EXTERNAL_CA: "ISTIOD_RA_KUBERNETES_API", K8S_SIGNER: "example.com/mesh" }],
     ["Vault without its address", { SIGNET_SIGNING_CA: "vault" }],
-    ["an address of Vault that nobody asks", { VAULT_ADDR: "https://vault.example:8200", VAULT_TOKEN: "t" }],
+    ["Vault without a token", { SIGNET_SIGNING_CA: "vault", VAULT_ADDR: "https://vault.example:8200" }],
     ["a standby that is the primary", { SIGNET_STANDBY_CA: "istio" }],
     [
       "Vault beside the signers of a cluster",

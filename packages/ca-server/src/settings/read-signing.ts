@@ -38,7 +38,9 @@ export function readSigningSettings(values: CaServerSettingValues): {
     ...(usesVault && vault.settings !== undefined && { vault: vault.settings }),
     selfSigned: { keyType: selfSignedKeyType(values), ttlMs: values.selfSignedTtlMs },
   };
-  const problems = [...kubernetes.problems, ...vault.problems, ...checkChoice(values), ...checkLifetimes(values)];
+  // VAULT_ADDR is in many a shell that has nothing to do with us.
+  const vaultProblems = usesVault ? vault.problems : [];
+  const problems = [...kubernetes.problems, ...vaultProblems, ...checkChoice(values), ...checkLifetimes(values)];
   return { signing, problems };
 }
 
@@ -48,10 +50,6 @@ function checkChoice(values: CaServerSettingValues): readonly string[] {
   const usesVault = signingCa === "vault" || standbyCa === "vault";
   if (standbyCa === signingCa) problems.push(`SIGNET_STANDBY_CA ${standbyCa} is what SIGNET_SIGNING_CA is already`);
   if (usesVault && vaultAddress === "") problems.push("Vault is to sign, and VAULT_ADDR is not set");
-  // Else somebody believes that Vault signs.
-  if (!usesVault && vaultAddress !== "") {
-    problems.push("VAULT_ADDR is set, and neither SIGNET_SIGNING_CA nor SIGNET_STANDBY_CA is vault");
-  }
   if (externalCa !== undefined && kubeconfig === "" && kubernetesServiceHost === "") {
     problems.push(`EXTERNAL_CA ${externalCa} needs a cluster to run in, or SIGNET_KUBECONFIG`);
   }
