@@ -1,5 +1,13 @@
-import { readDocumentedAccess, type VaultCaSubject, type VaultUnderTest, vaultCaSuite } from "@signet/ca-vault/testing";
-import { afterAll, beforeAll, describe, it } from "vitest";
+import {
+  readDocumentedAccess,
+  setVaultStage,
+  textOf,
+  untilReady,
+  type VaultCaSubject,
+  type VaultUnderTest,
+  vaultCaSuite,
+} from "@signet/ca-vault/testing";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { kubeObjects } from "./support/kube-objects.ts";
 import { findTestKube, type KubeServer } from "./support/kube-server.ts";
 import { findTestVault, type VaultServer } from "./support/vault-server.ts";
@@ -42,15 +50,43 @@ describe.skipIf(foundVault.skipped)(`a signing CA behind the real Vault ${foundV
     return { jwt: await objects.requestToken({ ...account, audiences }), ...account };
   };
 
+  const access = readDocumentedAccess();
   vaultCaSuite(
     { describe, it, afterAll },
     {
       name: "the real Vault",
       vault: async () => underTest(vault),
-      access: readDocumentedAccess(),
+      access,
       ...(withKubernetes ? { kubernetes } : {}),
     },
   );
+
+  it.each([
+    ["ec", 256],
+    ["ec", 384],
+    ["rsa", 2048],
+  ])("signs with a root and with an intermediate whose %s-%i keys Vault has made", async (key_type, key_bits) => {
+    const stage = await setVaultStage(underTest(vault), access);
+    const { operator, mount } = stage;
+    try {
+      const subject = { common_name: "mesh", ttl: "24h", key_type, key_bits };
+      const root = await operator.write(`${mount}/root/generate/internal`, subject);
+      const running = await stage.open();
+      await untilReady(running);
+      await running.untilHealth("good");
+      expect((await running.issue()).chain).toHaveLength(1);
+      const request = await operator.write(`${mount}/intermediate/generate/internal`, subject);
+      const path = `${mount}/issuer/${textOf(root, "issuer_id")}/sign-intermediate`;
+      const signed = await operator.write(path, { csr: textOf(request, "csr"), common_name: "issuer", ttl: "12h" });
+      const certificate = textOf(signed, "certificate");
+      const { imported_issuers } = await operator.write(`${mount}/intermediate/set-signed`, { certificate });
+      await operator.write(`${mount}/config/issuers`, { default: String(imported_issuers) });
+      // The chain has changed under it: the answer shows that, and is good all the same.
+      expect((await running.issue()).chain).toHaveLength(2);
+    } finally {
+      await stage.close();
+    }
+  });
 });
 
 function underTest({ address, caPem, rootToken, own }: VaultServer): VaultUnderTest {

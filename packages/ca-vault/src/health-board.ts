@@ -2,33 +2,37 @@ import type { SigningCaHealth } from "@signet/ca";
 import { createSource, type Source } from "@signet/runtime";
 import type { VaultError } from "./errors.ts";
 
-/** Why a CA behind Vault does not do as it should; docs/vault.md has a sentence for each. */
-export type VaultHealthReason =
-  | "starting"
-  | "vault-sealed"
-  | "vault-standby"
-  | "vault-unreachable"
-  | "vault-untrusted"
-  | "vault-slow"
-  | "vault-failing"
-  | "rate-limited"
-  | "overloaded"
-  | "permission-denied"
-  | "login-refused"
-  | "token-expired"
-  | "token-expiring"
-  | "credentials-unreadable"
-  | "role-missing"
-  | "role-refuses"
-  | "role-unsafe"
-  | "role-unreadable"
-  | "issuer-missing"
-  | "issuer-unusable"
-  | "issuer-untrusted"
-  | "issuer-expired"
-  | "issuer-expiring"
-  | "issuers-stale"
-  | "pinned-root-unusable";
+/** Why a CA behind Vault may not do as it should; docs/vault.md has a sentence for each. */
+export const vaultHealthReasons = [
+  "starting",
+  "vault-sealed",
+  "vault-standby",
+  "vault-unreachable",
+  "vault-untrusted",
+  "vault-slow",
+  "vault-failing",
+  "rate-limited",
+  "overloaded",
+  "permission-denied",
+  "login-refused",
+  "token-expired",
+  "token-expiring",
+  "credentials-unreadable",
+  "role-missing",
+  "role-refuses",
+  "role-unsafe",
+  "role-unreadable",
+  "issuer-missing",
+  "issuer-unusable",
+  "issuer-untrusted",
+  "issuer-expired",
+  "issuer-expiring",
+  "issuers-stale",
+  "pinned-root-unusable",
+] as const;
+
+/** One of these reasons. */
+export type VaultHealthReason = (typeof vaultHealthReasons)[number];
 
 /** What one part has to say; nothing when all is well. */
 export type HealthProblem = { readonly state: "degraded" | "failing"; readonly reason: VaultHealthReason };

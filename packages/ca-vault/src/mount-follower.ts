@@ -1,6 +1,6 @@
 import { type Clock, createBackoff, createSource, type Random, type Source, type Task } from "@signet/runtime";
 import { serialNumberHex, type TrustBundle, trustBundlesEqual } from "@signet/x509";
-import { VaultError } from "./errors.ts";
+import { isTransient, VaultError } from "./errors.ts";
 import { type HealthProblem, type HealthReport, reasonOf, type VaultHealthReason } from "./health-board.ts";
 import type { RoleRecord } from "./mount-records.ts";
 import { decideMountView, type MountView } from "./mount-view.ts";
@@ -105,6 +105,8 @@ export function createMountFollower(dependencies: MountFollowerDependencies): Mo
     tellOnce({ reason, message: error.message });
     const stale = clock.now().getTime() - readAt > staleAfterRefreshes * refreshMs;
     if (facts === undefined) report({ state: "failing", reason });
+    // A Vault that is away is seen by those who sign.
+    else if (!isTransient(error)) report({ state: "degraded", reason });
     else if (stale) report({ state: "degraded", reason: "issuers-stale" });
   }
 

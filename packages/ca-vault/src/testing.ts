@@ -7,5 +7,5 @@ export { operateVault, type VaultOperator } from "./testing/operate-vault.ts";
 export { type RecordedVaultEvents, recordingVaultEvents } from "./testing/recording-vault-events.ts";
 export { type RunningVaultCa, runVaultCa, untilReady } from "./testing/running-vault-ca.ts";
 export { type VaultCaSubject, type VaultSuiteTools, vaultCaSuite } from "./testing/vault-ca-suite.ts";
-export { setVaultStage, type VaultStage } from "./testing/vault-stage.ts";
+export { setVaultStage, textOf, type VaultStage } from "./testing/vault-stage.ts";
 export type { VaultUnderTest } from "./testing/vault-under-test.ts";

@@ -38,8 +38,10 @@ export type VaultSessionDependencies = {
   readonly lifetime: AbortSignal;
 };
 
-/** Where Vault is away it is asked again after at most so long. */
-const retryBackoff = { initialMs: 250, maxMs: 5_000, minMs: 100 };
+/** Where Vault is away: soon, since an SVID may have seconds left to live when it is back. */
+const retryBackoff = { initialMs: 250, maxMs: 2_000, minMs: 100 };
+/** Where Vault does not accept our credentials: later and later, since some methods lock out who insists. */
+const refusalBackoff = { initialMs: 500, maxMs: 15_000, minMs: 250 };
 /** A policy that does not allow something must not make a login of every call. */
 const replacementBackoff = { initialMs: 5_000, maxMs: 300_000, minMs: 2_500 };
 /** A token file is looked at so often, whoever keeps it fresh. */
@@ -49,6 +51,7 @@ const fileLookMs = 30_000;
 export function createVaultSession(dependencies: VaultSessionDependencies): VaultSession {
   const { method, client, clock, events, random, lifetime } = dependencies;
   const retries = createBackoff(retryBackoff, random);
+  const refusals = createBackoff(refusalBackoff, random);
   const replacements = createBackoff(replacementBackoff, random);
   let held: HeldLease | undefined;
   let flight: Promise<HeldLease> | undefined;
@@ -62,13 +65,15 @@ export function createVaultSession(dependencies: VaultSessionDependencies): Vaul
     held = holdLease(lease, firstLeaseMs, { now: clock.now(), atMostMs, random });
     failure = undefined;
     retries.reset();
+    refusals.reset();
     report();
     return held;
   }
 
   function fail(error: unknown): VaultError {
     if (!(error instanceof VaultError)) throw error;
-    failure = { error, retryAt: clock.now().getTime() + retries.nextMs() };
+    const backoff = isTransient(error) ? retries : refusals;
+    failure = { error, retryAt: clock.now().getTime() + backoff.nextMs() };
     report();
     return error;
   }
