@@ -1,4 +1,4 @@
-export { type Agent, type ControlPlane, startAgent, startControlPlane } from "./demo/control-plane.ts";
+export { type Agent, type ControlPlane, canSign, startAgent, startControlPlane } from "./demo/control-plane.ts";
 export { makeDemoDirectory } from "./demo/demo-directory.ts";
 export { type Mesh, startMesh } from "./demo/mesh.ts";
 export { type Patience, poll } from "./demo/poll.ts";
@@ -6,6 +6,7 @@ export { createSightings, type Sightings } from "./demo/sightings.ts";
 export { sendTraffic, type TrafficTotals } from "./demo/traffic.ts";
 export { freePorts } from "./demo/vault/free-ports.ts";
 export { type HttpsAnswer, type HttpsCall, type HttpsServer, httpsJson } from "./demo/vault/https-json.ts";
+export { prepareVaultCa, type VaultCa } from "./demo/vault/prepare-vault-ca.ts";
 export { createServerAuthority, type ServerAuthority, type ServerCertificate } from "./demo/vault/server-authority.ts";
 export { type ServerProcess, type ServerProcessSpec, startServerProcess } from "./demo/vault/server-process.ts";
 export { startVault } from "./demo/vault/start-vault.ts";

@@ -20,6 +20,8 @@ export type TrafficOptions = {
   readonly outbound: Address;
   readonly done: () => boolean;
   readonly onSighting: (sighting: Sighting) => void;
+  /** Told of every failed request and every lost connection at once. */
+  readonly onProblem?: (reason: string) => void;
 };
 
 // Two lanes of 25 requests a second each.
@@ -51,7 +53,7 @@ async function sendLane(options: LaneOptions, signal: AbortSignal): Promise<void
   let dueAt = performance.now();
   while (!options.done()) {
     if (lane !== undefined && (lane.sent >= options.requestsPerConnection || lane.connection.lost())) {
-      endConnection(lane, options.totals);
+      endConnection(lane, options);
       lane = undefined;
     }
     lane ??= beginConnection(options);
@@ -61,7 +63,7 @@ async function sendLane(options: LaneOptions, signal: AbortSignal): Promise<void
     await sleep(Math.max(0, dueAt - performance.now()), undefined, { signal });
   }
   if (lane !== undefined) {
-    endConnection(lane, options.totals);
+    endConnection(lane, options);
   }
 }
 
@@ -72,14 +74,20 @@ function beginConnection(options: LaneOptions): LaneConnection {
   return { connection: openHttpConnection(options.outbound), sent: 0, connectionId: undefined };
 }
 
-function endConnection(lane: LaneConnection, totals: MutableTotals): void {
+function endConnection(lane: LaneConnection, options: LaneOptions): void {
   if (lane.connection.lost()) {
-    totals.connectionsLost += 1;
+    countLost(options, "a connection of the workload was lost");
   }
   lane.connection.close();
 }
 
-async function sendOne(lane: LaneConnection, { totals, onSighting }: LaneOptions): Promise<void> {
+function countLost({ totals, onProblem }: LaneOptions, reason: string): void {
+  totals.connectionsLost += 1;
+  onProblem?.(reason);
+}
+
+async function sendOne(lane: LaneConnection, options: LaneOptions): Promise<void> {
+  const { totals, onSighting } = options;
   totals.requests += 1;
   lane.sent += 1;
   try {
@@ -90,14 +98,16 @@ async function sendOne(lane: LaneConnection, { totals, onSighting }: LaneOptions
     const sighting = readSighting(answer);
     // Behind the same connection of the workload there must be the same connection between the sidecars.
     if (lane.connectionId !== undefined && lane.connectionId !== sighting.connectionId) {
-      totals.connectionsLost += 1;
+      countLost(options, "a connection between the sidecars was lost");
     }
     lane.connectionId = sighting.connectionId;
     onSighting(sighting);
   } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
     totals.failures += 1;
+    options.onProblem?.(reason);
     if (totals.reasons.length < reasonsKept) {
-      totals.reasons.push(error instanceof Error ? error.message : String(error));
+      totals.reasons.push(reason);
     }
   }
 }
