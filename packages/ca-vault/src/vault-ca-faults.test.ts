@@ -156,17 +156,20 @@ describe("a Vault that is slow", () => {
   });
 
   it("is asked by so many at a time, and refuses those for whom there is no room to wait", async () => {
-    const running = await open();
-    const late = Promise.withResolvers<void>();
-    setSignFault({ kind: "late", until: late.promise });
+    const running = await open({ timeoutMs: 60_000 });
+    setSignFault({ kind: "late", until: new Promise(() => undefined) });
     const before = vault.seen.filter(isSign).length;
-    const csr = await running.newCsr();
-    const outcomes = Array.from({ length: 1100 }, () => running.outcome(csr));
-    await running.untilEvents(() => vault.seen.filter(isSign).length - before >= 32);
-    late.resolve();
-    const counted = new Map<string, number>();
-    for (const outcome of await Promise.all(outcomes)) counted.set(outcome, (counted.get(outcome) ?? 0) + 1);
-    expect(Object.fromEntries(counted)).toEqual({ issued: 32 + 1024, overloaded: 1100 - 32 - 1024 });
+    const [csr, leaving] = [await running.newCsr(), new AbortController()];
+    const refused: unknown[] = [];
+    const calls = Array.from({ length: 32 + 1024 + 7 }, () =>
+      running.issue(csr, leaving.signal).catch((error: unknown) => refused.push(error)),
+    );
+    await running.untilEvents(() => refused.length === 7 && vault.seen.filter(isSign).length - before === 32);
+    expect(refused).toEqual(Array(7).fill(expect.objectContaining({ code: "overloaded" })));
+    leaving.abort();
+    await Promise.all(calls);
+    vault.setFault(undefined);
+    expect(await running.outcome()).toBe("issued");
   });
 });
 

@@ -1,85 +1,22 @@
-import { FakeClock } from "@signet/runtime/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { VaultError } from "./errors.ts";
-import type { HealthProblem } from "./health-board.ts";
-import type { LoginMethod } from "./login-method.ts";
-import { recordingVaultEvents } from "./testing/recording-vault-events.ts";
-import type { TokenLease } from "./token-lease.ts";
-import type { VaultClient } from "./vault-client.ts";
-import { createVaultSession, type VaultSession } from "./vault-session.ts";
+import { type SessionUnderTest, sessionUnderTest } from "./testing/session-under-test.ts";
+import type { VaultSession } from "./vault-session.ts";
 
 const never = new AbortController().signal;
-const minuteMs = 60_000;
 const sealed = new VaultError("sealed", "Vault is sealed");
 const refused = new VaultError("login-refused", "invalid secret id");
 const denied = new VaultError("permission-denied", "permission denied");
-
-type Answer = number | VaultError;
-
-/** What logins and renewals answer from now on: a lease in minutes, or an error. */
-type Moods = { login: Answer; renewal: Answer; renewable: boolean; leaseMinutes: number; given: string };
-
-const stops: (() => Promise<void>)[] = [];
+const opened: SessionUnderTest[] = [];
 
 afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
+  for (const one of opened.splice(0)) await one.stop();
 });
 
-function open(options: Partial<Moods> & { readonly kind?: LoginMethod["kind"] } = {}) {
-  const clock = new FakeClock();
-  const moods: Moods = { login: 60, renewal: 60, renewable: true, leaseMinutes: 60, given: "given", ...options };
-  const events = recordingVaultEvents();
-  const health: (HealthProblem | undefined)[] = [];
-  const log: string[] = [];
-  const { kind = "approle" } = options;
-  const makesTokens = kind !== "token" && kind !== "token-file";
-  let logins = 0;
-
-  function lease(minutes: Answer, token: string): TokenLease {
-    if (typeof minutes !== "number") throw minutes;
-    const leaseMs = Number.isFinite(minutes) ? minutes * minuteMs : undefined;
-    return { token, obtainedAt: clock.now(), leaseMs, renewable: moods.renewable };
-  }
-
-  const method: LoginMethod = {
-    kind,
-    makesTokens,
-    given: async () => (makesTokens ? undefined : moods.given),
-    async login() {
-      log.push("login");
-      const next = lease(moods.login, makesTokens ? `token-${logins + 1}` : moods.given);
-      logins += 1;
-      return next;
-    },
-  };
-  const client: VaultClient = {
-    async call({ token = "" }) {
-      log.push(`renew ${token}`);
-      const { leaseMs, renewable } = lease(moods.renewal, token);
-      return { auth: { client_token: token, lease_duration: (leaseMs ?? 0) / 1000, renewable } };
-    },
-  };
-  const report = (problem: HealthProblem | undefined): void => void health.push(problem);
-  const parts = { method, client, clock, random: () => 0.5, events, report, lifetime: never };
-  const session = createVaultSession(parts);
-  const start = (): void => {
-    const stopping = new AbortController();
-    const running = session.task.run(stopping.signal).catch((error: unknown) => error);
-    stops.push(async () => {
-      stopping.abort();
-      await running;
-    });
-  };
-  return {
-    clock,
-    moods,
-    events,
-    log,
-    session,
-    start,
-    problem: () => health.at(-1),
-    minutes: (count: number) => clock.advance(count * minuteMs),
-  };
+function open(options: Parameters<typeof sessionUnderTest>[0] = {}): SessionUnderTest {
+  const one = sessionUnderTest(options);
+  opened.push(one);
+  return one;
 }
 
 async function codeOf(session: VaultSession): Promise<string> {
