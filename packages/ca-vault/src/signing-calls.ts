@@ -63,10 +63,10 @@ export function createSigningCalls(dependencies: SigningCallsDependencies): Sign
     const startedAt = clock.now().getTime();
     try {
       const { path, body } = question;
-      const result = question.read(await call({ kind: "write", path, data: body, operation: "sign" }, signal));
+      const answer = await call({ kind: "write", path, data: body, operation: "sign" }, signal);
       permit.succeeded();
       report(undefined);
-      return result;
+      return question.read(answer);
     } catch (error) {
       // Waiting for its turn is no fault of Vault's.
       const slow = isDeadline(error) && clock.now().getTime() - startedAt >= timeoutMs / 2;
@@ -80,7 +80,7 @@ export function createSigningCalls(dependencies: SigningCallsDependencies): Sign
       permit.abandoned();
       return;
     }
-    if (isTransient(error) && error.code !== "rate-limited") {
+    if (saysThatVaultIsDown(error)) {
       lastFailure = error;
       permit.failed();
       if (breaker.state() === "open") report({ state: "failing", reason: reasonOf(error) });
@@ -124,6 +124,14 @@ export function createSigningCalls(dependencies: SigningCallsDependencies): Sign
       }
     },
   };
+}
+
+/**
+ * Whether an error is about Vault and not about one request: what a single caller can bring about with its CSR, and an
+ * internal error of Vault's may be that, must not keep Vault from the others.
+ */
+function saysThatVaultIsDown(error: VaultError): boolean {
+  return isTransient(error) && error.code !== "rate-limited" && !(error.code === "unavailable" && error.status === 500);
 }
 
 type Question<T> = { readonly path: string; readonly body: SignBody; readonly read: (answer: unknown) => T };

@@ -119,6 +119,19 @@ describe("a Vault that cannot be reached", () => {
     expect([states[0], states.at(-1)]).toEqual(["open", "closed"]);
   });
 
+  it.each<[string, FakeVaultFault]>([
+    ["an internal error", { kind: "answer", status: 500, errors: ["1 error occurred: * error signing"] }],
+    ["a certificate that cannot be read", { kind: "text", status: 200, text: '{"data":{"certificate":"?"}}' }],
+    ["a refusal", { kind: "answer", status: 400, errors: ["certificate request could not be parsed"] }],
+  ])("is asked by others after %s, which one caller may bring about", async (_, fault) => {
+    const running = await open();
+    setSignFault(fault);
+    for (let call = 0; call < 8; call += 1) expect(await running.outcome()).not.toBe("issued");
+    expect(calls(running)).toHaveLength(8);
+    vault.setFault(undefined);
+    expect(await running.outcome()).toBe("issued");
+  });
+
   it("says nothing about other callers when a caller goes away", async () => {
     const running = await open();
     setSignFault({ kind: "late", until: new Promise(() => undefined) });
