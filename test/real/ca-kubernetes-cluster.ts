@@ -17,7 +17,9 @@ export type CaCluster = {
   readonly admin: KubernetesApi;
   /** As the service account of `deploy/kubernetes/ca-server-rbac.yaml`, with what that file grants and nothing else. */
   readonly caServer: KubernetesApi;
-  /** A kubeconfig like that of `caServer`. */
+  /** A kubeconfig of that service account, as text. */
+  readonly caServerKubeconfig: string;
+  /** One more connection like `caServer`. */
   connectAsCaServer(): Promise<KubernetesApi>;
   /** A further namespace, labelled like the first so that publishers of this test choose it. */
   createNamespace(): Promise<string>;
@@ -53,6 +55,7 @@ export async function prepareCaCluster(server: KubeServer): Promise<CaCluster> {
     signerDomain: `t${run}.example.com`,
     admin: await connectCluster({ kind: "kubeconfig-file", path: server.kubeconfigPath }, { clock: systemClock }),
     caServer: await connectAsCaServer(),
+    caServerKubeconfig: text,
     connectAsCaServer,
     createNamespace: () => objects.createNamespace("signet-ca", labels),
   };

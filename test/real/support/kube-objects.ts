@@ -76,7 +76,7 @@ export function kubeObjects(server: KubeServer): KubeObjects {
     },
     setPodPhase,
     async deletePod({ namespace, name }) {
-      await send("DELETE", `/api/v1/namespaces/${namespace}/pods/${name}`, { gracePeriodSeconds: 0 });
+      await send("DELETE", `/api/v1/namespaces/${namespace}/pods/${name}?gracePeriodSeconds=0`);
     },
     async requestToken(request) {
       const path = `/api/v1/namespaces/${request.namespace}/serviceaccounts/${request.serviceAccount}/token`;
