@@ -39,7 +39,6 @@ export async function exchangeRequest(
     throw error;
   });
   try {
-    signal.throwIfAborted();
     const approved = await approveRequest(created, exchange, signal);
     return await awaitCertificate(approved, exchange, signal);
   } finally {

@@ -69,6 +69,8 @@ describe("createRootPublisher", () => {
   it("publishes the root to every namespace but three of Kubernetes itself and those that are going", async () => {
     const test = newCluster(["demo", "istio-system", "local-path-storage"]);
     test.cluster.put(namespaces, { metadata: { name: "going" }, status: { phase: "Terminating" } });
+    const deletionTimestamp = "2026-11-22T11:59:59Z";
+    test.cluster.put(namespaces, { metadata: { name: "gone soon", deletionTimestamp }, status: { phase: "Active" } });
     const publisher = replica(test);
     await settled(test, publisher);
     expect(placesOf(test)).toEqual(["default", "demo", "istio-system", "kube-system"]);
@@ -198,6 +200,14 @@ describe("the pace of a root publisher", () => {
     expect(publisher.status().created).toBe(102);
   });
 
+  it("is spent on what another replica has not done meanwhile", async () => {
+    const test = newCluster(Array.from({ length: 20 }, (_, index) => `ns-${index}`));
+    const replicas = [replica(test, { writesPerSecond: 1 }, 1), replica(test, { writesPerSecond: 1 }, 2)];
+    await driveUntil(test.clock, () => placesOf(test).length === 22);
+    await test.clock.advance(60_000);
+    expect(replicas.reduce((sum, { status }) => sum + status().passedOver, 0)).toBeLessThan(5);
+  });
+
   it("slows down where somebody else keeps writing, and says so once", async () => {
     const test = newCluster(["demo"]);
     const publisher = replica(test);
@@ -277,7 +287,10 @@ describe("a root publisher in trouble", () => {
     const test = newCluster(["demo"]);
     test.cluster.setFault({ ...fault, only: isWrite });
     const publisher = replica(test);
-    await driveUntil(test.clock, () => publisher.status().failed >= 5);
+    const startedAt = test.clock.now().getTime();
+    await driveUntil(test.clock, () => publisher.status().failed >= 12);
+    expect(test.clock.now().getTime() - startedAt).toBeGreaterThan(2_000);
+    expect(test.clock.now().getTime() - startedAt).toBeLessThan(300_000);
     test.cluster.setFault(undefined);
     await driveUntil(test.clock, () => placesOf(test).length === 3);
   });
