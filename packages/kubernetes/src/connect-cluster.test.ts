@@ -156,6 +156,31 @@ describe("connectCluster with a kubeconfig", () => {
     ).rejects.toMatchObject({ code: "config-invalid", message: 'the kubeconfig has no context "other"' });
   });
 
+  it("keeps its client certificate while only one half of the next is there", async () => {
+    const clock = new FakeClock();
+    const certificate = await write("client.pem", server.client.certificatePem);
+    const key = await write("client.key", server.client.keyPem);
+    const user = { "client-certificate": certificate, "client-key": key };
+    const cluster = { server: server.url, "certificate-authority-data": Buffer.from(server.caPem).toString("base64") };
+    const path = await write(
+      "config",
+      JSON.stringify({
+        "current-context": "main",
+        contexts: [{ name: "main", context: { cluster: "main", user: "admin" } }],
+        clusters: [{ name: "main", cluster }],
+        users: [{ name: "admin", user }],
+      }),
+    );
+    const api = await connect({ kind: "kubeconfig-file", path }, { clock });
+    expect(await countNamespaces(api)).toBe(4);
+    await write("client.pem", server.caPem);
+    await clock.advance(10_000);
+    expect(await countNamespaces(api)).toBe(4);
+    await write("client.pem", "no certificate");
+    await clock.advance(10_000);
+    expect(await countNamespaces(api)).toBe(4);
+  });
+
   it("goes by the name in tls-server-name where one is given", async () => {
     const text = server.kubeconfig().replace(/( +)server: .*/, "$&\n$1tls-server-name: localhost");
     const api = await connect({ kind: "kubeconfig-text", text }, { clock: systemClock });

@@ -112,6 +112,12 @@ describe("createExecCredentialSource", () => {
     }
   });
 
+  it("refuses more than a megabyte", async () => {
+    const output = credential("a".repeat(1_048_577));
+    const source = createExecCredentialSource(await program(output), base(), clock);
+    await expect(source.current(never)).rejects.toMatchObject({ code: "config-invalid" });
+  });
+
   it("lets go of whoever gives up waiting", async () => {
     const slow = { apiVersion, command: "sleep", args: ["5"], environment: {} };
     const stop = new AbortController();

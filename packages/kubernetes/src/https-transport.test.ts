@@ -127,6 +127,27 @@ describe("connections", () => {
     expect({ taken, refused }).toEqual({ taken: 20, refused: 10 });
   });
 
+  it("that all died while idle are none of them tried a second time", async () => {
+    let dead = false;
+    const url = await answering((request, response) => {
+      const socket: Socket & { used?: boolean } = request.socket;
+      if (dead && socket.used === true) return void socket.destroy();
+      socket.used = true;
+      response.end('{"kind":"NamespaceList","metadata":{"resourceVersion":"1"}}');
+    });
+    const api = await connect({ server: url });
+    await Promise.all([1, 2, 3, 4].map(() => api.list(namespaces, {}, never)));
+    dead = true;
+    expect((await api.list(namespaces, {}, never)).items).toEqual([]);
+  });
+
+  it("that break when they are new are not tried again", async () => {
+    const api = await connect();
+    server.cluster.setFault({ kind: "reset" });
+    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "unavailable" });
+    expect(server.cluster.requests).toHaveLength(1);
+  });
+
   it("leave nothing on the signal", async () => {
     const api = await connect();
     const stop = new AbortController();
@@ -209,7 +230,8 @@ describe("an answer", () => {
 
   it("that is compressed is refused", async () => {
     const url = await answering((_, response) => {
-      response.writeHead(200, { "content-encoding": "gzip" }).end("{}");
+      const list = '{"kind":"NamespaceList","metadata":{"resourceVersion":"1"}}';
+      response.writeHead(200, { "content-encoding": "gzip" }).end(list);
     });
     const api = await connect({ server: url });
     await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "response-malformed" });
@@ -242,6 +264,27 @@ describe("an answer", () => {
     await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "response-too-large" });
     await closed.promise;
     expect(sent).toBeLessThan(64_000_000);
+  });
+
+  it("that refuses at any length is read to a bound", async () => {
+    const url = await answering((_request, response) => {
+      response.writeHead(503);
+      const write = (): void => {
+        while (!response.destroyed && response.write("x".repeat(100_000)));
+        if (!response.destroyed) response.once("drain", write);
+      };
+      write();
+    });
+    const api = await connect({ server: url });
+    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "unavailable", status: 503 });
+  });
+
+  it("of a list that goes on where it was is refused", async () => {
+    const url = await answering((_request, response) => {
+      response.end('{"kind":"NamespaceList","metadata":{"resourceVersion":"1","continue":"again"}}');
+    });
+    const api = await connect({ server: url });
+    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "response-malformed" });
   });
 
   it("of a watch with a line without end is cut at the bound", async () => {

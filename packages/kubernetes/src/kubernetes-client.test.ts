@@ -161,6 +161,27 @@ describe("a call that goes wrong", () => {
     expect((await failureOf(api.list(configMaps, {}, never))).code).toBe("response-too-large");
   });
 
+  it("begins a list again when its instant is forgotten on the way, and gives up the fourth time", async () => {
+    const { api, cluster } = fakeKubernetes({ clock: new FakeClock() });
+    for (const each of ["a", "b", "c"]) cluster.put(configMaps, { metadata: { ...name, name: each } });
+    let asked = 0;
+    const forgetAt = (when: (request: number) => boolean): void => {
+      asked = 0;
+      const only = (): boolean => {
+        asked += 1;
+        if (when(asked)) cluster.forgetHistory();
+        return false;
+      };
+      cluster.setFault({ kind: "reset", only });
+    };
+    forgetAt((request) => request === 2);
+    expect((await api.list(configMaps, { pageSize: 2 }, never)).items).toHaveLength(3);
+    expect(asked).toBe(4);
+    forgetAt((request) => request % 2 === 0);
+    expect((await failureOf(api.list(configMaps, { pageSize: 2 }, never))).code).toBe("gone");
+    expect(asked).toBe(8);
+  });
+
   it("takes lists in smaller pages when one is too large", async () => {
     const { api, cluster } = fakeKubernetes({ clock: new FakeClock(), limits: { maxResponseBytes: 2_000 } });
     const names = Array.from({ length: 20 }, (_, index) => `a${String(index).padStart(2, "0")}`);
