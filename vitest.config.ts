@@ -7,6 +7,10 @@ const config: ViteUserConfigExport = defineConfig({
         test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "tools/**/*.test.ts"], testTimeout: 30_000 },
       },
       {
+        // A seeded slice, or as many cases as SIGNET_FUZZ_RUNS asks for.
+        test: { name: "fuzz", include: ["test/fuzz/**/*.test.ts"], hookTimeout: 60_000 },
+      },
+      {
         // Real processes and real Envoys: one file at a time, so that two cores are enough.
         test: {
           name: "e2e",

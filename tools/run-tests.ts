@@ -28,7 +28,7 @@ const counterparts: Step = { name: "counterparts", command: ["node", "tools/ensu
 /** `npm run check` is the checks alone; `npm run test:real` what runs against servers of others. */
 function planFor(args: readonly string[]): Plan {
   if (args.includes("--real")) return { name: "test-real", checks: [counterparts], suites: ["real"] };
-  return { name: "npm-test", checks, suites: args.includes("--checks") ? [] : ["unit", "e2e"] };
+  return { name: "npm-test", checks, suites: args.includes("--checks") ? [] : ["unit", "fuzz", "e2e"] };
 }
 
 // .ci/run adds up what is here; below node_modules, so that git and the other tools pass it by.
