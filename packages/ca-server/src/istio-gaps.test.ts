@@ -1,103 +1,50 @@
 import { generateKeyPairSync } from "node:crypto";
-import type { AuthenticationResult, IndexedPod, PodIndex, PresentedCredentials } from "@signet/ca";
-import { buildTestCsr, fakeSigningCa } from "@signet/ca/testing";
+import type { AuthenticationResult, IndexedPod, PresentedCredentials } from "@signet/ca";
+import { buildTestCsr } from "@signet/ca/testing";
 import { Status } from "@signet/grpc";
 import { createJwtVerifier } from "@signet/jwt";
 import { testIssuer } from "@signet/jwt/testing";
 import { createSource } from "@signet/runtime";
 import { FakeClock } from "@signet/runtime/testing";
-import { parseSpiffeId, parseTrustDomain } from "@signet/spiffe";
-import { type KeyPair, parseCertificates, type TrustBundle } from "@signet/x509";
+import type { KeyPair, TrustBundle } from "@signet/x509";
 import { testLeaf, testRoot } from "@signet/x509/testing";
 import { describe, expect, it } from "vitest";
 import { createClientCertificateAuthenticator } from "./authenticators/client-certificate.ts";
 import { createForwardedClientCertAuthenticator } from "./authenticators/forwarded-client-cert.ts";
-import { createKubernetesTokenAuthenticator } from "./authenticators/kubernetes-token.ts";
 import { createOidcTokenAuthenticator } from "./authenticators/oidc-token.ts";
 import { parseCidrList } from "./cidr-list.ts";
-import { createClusterDirectory } from "./clusters/cluster-directory.ts";
-import { createTokenReviewer } from "./clusters/token-reviewer.ts";
-import { type BenchCall, callCertificateService } from "./testing/certificate-bench.ts";
+import { callCertificateService } from "./testing/certificate-bench.ts";
+import {
+  backend,
+  impersonating,
+  meshTrustDomains,
+  podsOf,
+  proxyPod,
+  proxyTokens,
+  workload,
+} from "./testing/node-proxy-bench.ts";
 
 const clock = new FakeClock();
 const never = new AbortController().signal;
-const trustDomain = parseTrustDomain("cluster.local");
-const trustDomains = { trustDomain, trustDomainAliases: new Set([parseTrustDomain("old.example")]) };
+const { trustDomain } = meshTrustDomains;
 const frontend = "spiffe://cluster.local/ns/demo/sa/frontend";
 const bare: PresentedCredentials = { peerAddress: "10.1.2.3:4711", transport: "tls" };
 
-const workload: IndexedPod = {
-  ...{ namespace: "demo", name: "backend-1", uid: "w", serviceAccount: "backend" },
-  ...{ nodeName: "node-1", phase: "Running" },
-};
-const proxyPod: IndexedPod = {
-  ...{ namespace: "istio-system", name: "ztunnel-1", uid: "z", serviceAccount: "ztunnel" },
-  ...{ nodeName: "node-1", phase: "Running" },
-};
-
-function podsOf(...pods: IndexedPod[]): PodIndex {
-  return {
-    ready: () => true,
-    pod: (namespace, name) => pods.find((pod) => pod.namespace === namespace && pod.name === name),
-    podsOn: (node, namespace, account) =>
-      pods.filter((pod) => pod.nodeName === node && pod.namespace === namespace && pod.serviceAccount === account),
-  };
-}
-
-/** The API server's word for a node proxy's token, in any cluster. */
-function proxyTokens(audiences: readonly string[] = ["istio-ca"]) {
-  const api = {
-    reviewToken: async () => ({
-      authenticated: true,
-      audiences,
-      user: {
-        ...{ username: "system:serviceaccount:istio-system:ztunnel", uid: "s", groups: ["system:serviceaccounts"] },
-        extra: new Map([
-          ["authentication.kubernetes.io/pod-name", ["ztunnel-1"]],
-          ["authentication.kubernetes.io/pod-uid", ["z"]],
-        ]),
-      },
-    }),
-  };
-  return createTokenReviewer({ api, audiences: ["istio-ca"], cacheTtlMs: 0 }, clock);
-}
-
-function impersonating(identity: string, pods: PodIndex, headers: Record<string, string> = {}): BenchCall {
-  const east = { id: "east", tokens: proxyTokens(), pods, tasks: [] };
-  const clusters = createClusterDirectory({
-    primary: { id: "Kubernetes", tokens: proxyTokens(), pods, tasks: [] },
-    aliases: new Map([
-      ["home", "Kubernetes"],
-      ["orient", "east"],
-    ]),
-    remote: { get: (id) => (id === "east" ? east : undefined), ids: () => ["east"], complete: () => true },
-  });
-  return {
-    authenticators: [createKubernetesTokenAuthenticator({ clusters, trustDomain })],
-    impersonation: {
-      ...trustDomains,
-      trustedNodeAccounts: new Set(["istio-system/ztunnel"]),
-      podIndexOf: (id) => clusters.podsOf(id),
-    },
-    metadata: { ImpersonatedIdentity: identity },
-    headers: { authorization: "Bearer a.b.c", ...headers },
-    clock,
-  };
-}
-
-const backend = "spiffe://cluster.local/ns/demo/sa/backend";
 const root = await testRoot();
 
 async function byCertificate(options: Parameters<typeof testLeaf>[1], bundle = root.trustBundle) {
   const { chain } = await testLeaf(root, options);
   const trustBundle = createSource<TrustBundle>(bundle);
   const presented = { ...bare, clientCertificateChain: chain.map(({ der }) => der) };
-  return createClientCertificateAuthenticator({ ...trustDomains, trustBundle }, clock).authenticate(presented, never);
+  return createClientCertificateAuthenticator({ ...meshTrustDomains, trustBundle }, clock).authenticate(
+    presented,
+    never,
+  );
 }
 
 function byHeader(forwardedClientCert: string, peerAddress = bare.peerAddress): Promise<AuthenticationResult> {
   const trustedGateways = parseCidrList(["10.1.0.0/16"]);
-  const authenticator = createForwardedClientCertAuthenticator({ ...trustDomains, trustedGateways });
+  const authenticator = createForwardedClientCertAuthenticator({ ...meshTrustDomains, trustedGateways });
   return authenticator.authenticate({ ...bare, peerAddress, forwardedClientCert }, never);
 }
 
@@ -213,51 +160,4 @@ describe("what Istio gets wrong about security, and this server does not", () =>
       },
     ]);
   });
-});
-
-describe("bugs of recent Istio releases, not repeated here", () => {
-  it("59768: no leaf outlives its signer", async () => {
-    const signingCa = await fakeSigningCa();
-    const limit = new Date(clock.now().getTime() + 60_000);
-    signingCa.setNotAfterLimit(limit);
-    const { leaf } = await callCertificateService({ signingCa, clock });
-    expect(leaf?.notAfter).toEqual(limit);
-  });
-
-  it("serverca-expand-certs: each element of the answer is one certificate, and the last one the roots", async () => {
-    const signingCa = await fakeSigningCa();
-    const pem = signingCa.trustBundle.current()?.pem ?? "";
-    const sign: typeof signingCa.sign = async (request, signal) => {
-      const [leaf] = await signingCa.sign(request, signal);
-      return [leaf, ...parseCertificates(pem), ...parseCertificates(pem)];
-    };
-    const { chain } = await callCertificateService({ signingCa: { ...signingCa, sign }, clock });
-    expect(chain.slice(0, -1).map((element) => parseCertificates(element).length)).toEqual([1, 1, 1]);
-    expect(chain.at(-1)).toBe(pem);
-  });
-
-  it.each([
-    ["Kubernetes", "our own name"],
-    ["", "no name"],
-    ["home", "an alias of our own"],
-    ["east", "a remote cluster"],
-    ["orient", "an alias of a remote one"],
-  ])("49011, 56021: impersonation works with the cluster %j, %s", async (clusterid) => {
-    const call = impersonating(backend, podsOf(proxyPod, workload), { clusterid });
-    const { code, leaf } = await callCertificateService(call);
-    expect(code).toBe("OK");
-    expect(leaf?.subjectAltNames).toEqual([{ kind: "uri", value: parseSpiffeId(backend) }]);
-  });
-
-  it("certificate-parsing-graceful-failures: an odd block in the roots does not take the others down", async () => {
-    const signingCa = await fakeSigningCa();
-    const bundle = signingCa.trustBundle.current();
-    if (bundle === undefined) throw new Error("no trust bundle");
-    signingCa.trustBundle.publish({ ...bundle, pem: `${bundle.pem}# odd\n`, skipped: ["block 2: odd"] });
-    expect((await callCertificateService({ signingCa, clock })).code).toBe("OK");
-  });
-
-  // The others have tests of their own: reload and its metrics, partial directories, TLS Secrets and `..data` beside
-  // `cacerts-directory` and `cacerts-watch`; certificates from files beside `serving/certificate-files`; stricter CSRs of
-  // signers and ConfigMaps in @signet/ca-kubernetes.
 });

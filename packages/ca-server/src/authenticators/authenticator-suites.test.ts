@@ -24,8 +24,7 @@ const clock = new FakeClock();
 const trustDomain = parseTrustDomain("cluster.local");
 const trustDomains = { trustDomain, trustDomainAliases: new Set([parseTrustDomain("old.example")]) };
 const bare: PresentedCredentials = { peerAddress: "10.1.2.3:4711", transport: "tls" };
-const names = ["frontend", "backend"] as const;
-const [frontend, backend] = names;
+const [frontend, backend] = ["frontend", "backend"] as const;
 const spiffeIdOf = (name: string) => parseSpiffeId(`spiffe://cluster.local/ns/demo/sa/${name}`);
 
 const root = await testRoot();
@@ -36,7 +35,7 @@ async function showCertificate(name: string, uri: string = spiffeIdOf(name)) {
   return { presented: { ...bare, clientCertificateChain: chain.map(({ der }) => der) }, caller };
 }
 
-/** What TLS refused is rejected, as a test beside this one shows; here it is as if nothing had been presented. */
+// What TLS refused is rejected, as a test beside this one shows; here it is as if nothing had been presented.
 function deafToProblems({ name, authenticate }: Authenticator): Authenticator {
   return { name, authenticate: ({ clientCertificateProblem: _, ...rest }, signal) => authenticate(rest, signal) };
 }
@@ -84,7 +83,7 @@ authenticatorSuite(tools, {
     accepted: [showToken(frontend), showToken(backend)],
     refused: [
       {
-        name: "of another audience",
+        name: "foreign",
         presented: { ...bare, bearerToken: oidc.sign({ aud: "vault" }) },
         reason: "audience-mismatch",
       },
@@ -100,9 +99,11 @@ authenticatorSuite(tools, {
 const cluster = testIssuer({ issuer: "https://kubernetes.default.svc", alg: "RS256", clock });
 
 function byCluster(tokens: TokenChecker): Authenticator {
-  const remote = { get: () => undefined, ids: () => [], complete: () => true };
-  const aliases = new Map([["home", "Kubernetes"]]);
-  const clusters = createClusterDirectory({ primary: { id: "Kubernetes", tokens, tasks: [] }, aliases, remote });
+  const clusters = createClusterDirectory({
+    primary: { id: "Kubernetes", tokens, tasks: [] },
+    aliases: new Map([["home", "Kubernetes"]]),
+    remote: { get: () => undefined, ids: () => [], complete: () => true },
+  });
   return createKubernetesTokenAuthenticator({ clusters, trustDomain });
 }
 
@@ -157,6 +158,9 @@ async function reviewToken({ token }: { readonly token: string }): Promise<Token
   };
 }
 
+const hang = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+
 type ReviewToken = (request: { readonly token: string }, signal: AbortSignal) => Promise<TokenReviewStatus>;
 
 function byReview(review: ReviewToken): Authenticator {
@@ -177,10 +181,6 @@ authenticatorSuite(tools, {
     presented: showPodToken(frontend).presented,
   }),
 });
-
-function hang(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
-}
 
 type GetJson = (path: string, signal: AbortSignal) => Promise<unknown>;
 

@@ -1,5 +1,5 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
-import type { Authenticator, ImpersonationPolicy, SigningCa } from "@signet/ca";
+import type { Admission, Authenticator, ImpersonationPolicy, SigningCa } from "@signet/ca";
 import { fakeAuthenticator, fakeSigningCa } from "@signet/ca/testing";
 import { type CallContext, metadataFrom, type Peer, type Status, StatusError } from "@signet/grpc";
 import { IstioCertificateRequestSchema } from "@signet/protos/istio/security/v1alpha1/ca";
@@ -21,6 +21,7 @@ export type BenchCall = {
   readonly authenticators?: readonly Authenticator[];
   readonly signingCa?: SigningCa;
   readonly signerFor?: (certSigner: string) => Promise<SigningCa>;
+  readonly admission?: Admission;
   readonly impersonation?: Partial<ImpersonationPolicy>;
   readonly clock?: Clock;
 };
@@ -54,6 +55,7 @@ export async function callCertificateService(call: BenchCall): Promise<BenchAnsw
     },
     signingCa,
     ...(call.signerFor !== undefined && { signerFor: call.signerFor }),
+    ...(call.admission !== undefined && { admission: call.admission }),
     limits: { defaultTtlMs: 3_600_000, maxTtlMs: 7_200_000 },
     deadlineMs: 60_000,
     clock,
