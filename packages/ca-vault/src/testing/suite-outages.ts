@@ -22,7 +22,7 @@ async function ready(stage: VaultStage): Promise<RunningVaultCa> {
 function sealTests(onStage: OnStage): void {
   onStage("says that Vault is sealed, and signs again without a hand once it is not", async (stage) => {
     const { seal, unseal } = stage.vault;
-    if (seal === undefined || unseal === undefined) return;
+    assert(seal !== undefined && unseal !== undefined);
     const running = await ready(stage);
     const before = running.ca.trustBundle.current();
     await seal();
@@ -39,7 +39,7 @@ function sealTests(onStage: OnStage): void {
 
   onStage("starts while Vault is sealed, and is ready once it is not", async (stage) => {
     const { seal, unseal } = stage.vault;
-    if (seal === undefined || unseal === undefined) return;
+    assert(seal !== undefined && unseal !== undefined);
     await stage.importIssuers(issuerBundle(await testRoot()));
     const token = await stage.createToken();
     await seal();
