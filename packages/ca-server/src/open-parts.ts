@@ -76,10 +76,10 @@ async function openCertificate(
 
 function publish(
   settings: CaServerSettings,
-  { signing: { signingCa }, certificate }: Pick<OpenedParts, "signing" | "certificate">,
+  { signing: { signingCa, rootsByCaller = false }, certificate }: Pick<OpenedParts, "signing" | "certificate">,
   { events, ...dependencies }: PartsDependencies & { readonly api: KubernetesApi; readonly events: SigningEvents },
 ): readonly Task[] {
   const { trustBundle, revocationLists } = signingCa;
-  const roots = { trustBundle, servingRoots: certificate.roots, revocationLists };
+  const roots = { trustBundle, servingRoots: certificate.roots, revocationLists, rootsByCaller };
   return publishRoots(settings, roots, { ...dependencies, events: events.publisher });
 }

@@ -28,7 +28,6 @@ const [frontend, backend] = ["frontend", "backend"] as const;
 const spiffeIdOf = (name: string) => parseSpiffeId(`spiffe://cluster.local/ns/demo/sa/${name}`);
 
 const root = await testRoot();
-
 async function showCertificate(name: string, uri: string = spiffeIdOf(name)) {
   const { chain } = await testLeaf(root, { spiffeId: uri });
   const caller = { spiffeId: spiffeIdOf(name), source: "client-certificate" as const };
@@ -183,7 +182,6 @@ authenticatorSuite(tools, {
 });
 
 type GetJson = (path: string, signal: AbortSignal) => Promise<unknown>;
-
 const getJson: GetJson = async (path) =>
   path.startsWith("/openid/") ? JSON.parse(cluster.jwks) : { issuer: cluster.issuer };
 

@@ -60,6 +60,7 @@ async function openSigners(
     signerFor: (certSigner, signal) => byRequests.signerFor(certSigner, signal),
     // Each canary would be an object in the cluster, and without K8S_SIGNER nobody would sign it.
     probe: "health",
+    rootsByCaller: signers.signerName === undefined,
     admission: createAdmission(signatures),
     origin: `signers of ${api.server}`,
     tasks: [byRequests.task],

@@ -12,6 +12,8 @@ export type OpenedSigningCa = {
   readonly servingCa: SigningCa;
   /** The CA that a caller chooses with `CertSigner`; absent where there is nothing to choose. */
   signerFor?(certSigner: string, signal: AbortSignal): Promise<SigningCa>;
+  /** True where each caller names its signer, so that the CA has no roots of its own. */
+  readonly rootsByCaller?: boolean;
   /** How it is found out whether it signs. */
   readonly probe: ReadinessProbe;
   /** Bounds how many signatures are asked for at once, where the CA itself does not. */

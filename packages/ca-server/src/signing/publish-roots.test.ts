@@ -14,7 +14,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 describe("joined trust bundles", () => {
   it("have nothing before the first is known, and then the authorities of both, each once", async () => {
     const [first, second] = [createSource<TrustBundle>(), createSource<TrustBundle>()];
-    const { trustBundle, task } = joinTrustBundles(first, second);
+    const { trustBundle, task } = joinTrustBundles(first, second, { needsFirst: true });
     const stop = new AbortController();
     const running = task.run(stop.signal);
     second.publish(two);
@@ -29,6 +29,23 @@ describe("joined trust bundles", () => {
     second.publish(one);
     await settle();
     expect(trustBundle.current()).toBe(one);
+    stop.abort();
+    await running;
+  });
+});
+
+describe("joined trust bundles of which the first may never be known", () => {
+  it("have the second until it is", async () => {
+    const [first, second] = [createSource<TrustBundle>(), createSource<TrustBundle>()];
+    const { trustBundle, task } = joinTrustBundles(first, second, { needsFirst: false });
+    const stop = new AbortController();
+    const running = task.run(stop.signal);
+    second.publish(two);
+    await settle();
+    expect(trustBundle.current()).toBe(two);
+    first.publish(one);
+    await settle();
+    expect(trustBundle.current()?.authorities).toHaveLength(2);
     stop.abort();
     await running;
   });

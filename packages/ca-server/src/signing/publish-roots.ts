@@ -11,6 +11,8 @@ export type PublishedRoots = {
   /** Of the server's own certificate; proxies verify it by what is published. */
   readonly servingRoots: Source<TrustBundle>;
   readonly revocationLists: Source<string> | undefined;
+  /** Whether the workloads' roots may never be known, because each caller names a signer of its own. */
+  readonly rootsByCaller?: boolean;
 };
 
 /** What publishing needs. */
@@ -24,11 +26,11 @@ export type PublishingDependencies = {
 /** Returns the tasks that keep the roots in the ConfigMap of every namespace, and the revocation lists in theirs. */
 export function publishRoots(
   { signing }: Pick<CaServerSettings, "signing">,
-  { trustBundle, servingRoots, revocationLists }: PublishedRoots,
+  { trustBundle, servingRoots, revocationLists, rootsByCaller = false }: PublishedRoots,
   { api, ...dependencies }: PublishingDependencies,
 ): readonly Task[] {
   const { rootConfigMap, crlConfigMap, watchNamespaces } = signing.kubernetes;
-  const joined = joinTrustBundles(trustBundle, servingRoots);
+  const joined = joinTrustBundles(trustBundle, servingRoots, { needsFirst: !rootsByCaller });
   const publisher = createRootPublisher(
     {
       ...{ api, trustBundle: joined.trustBundle, rootConfigMap, crlConfigMap, watchNamespaces },
@@ -41,19 +43,21 @@ export function publishRoots(
 
 /**
  * Returns the authorities of both bundles as one, for as long as the task runs: the text of the first, and after it each
- * certificate that only the second has. Nothing is published before the first is known: a bundle without it would take
- * the workloads' roots away.
+ * certificate that only the second has. Where the first is needed nothing is published before it is known: a bundle
+ * without it would take the workloads' roots away.
  */
 export function joinTrustBundles(
   first: Source<TrustBundle>,
   second: Source<TrustBundle>,
+  { needsFirst }: { readonly needsFirst: boolean },
 ): { readonly trustBundle: Source<TrustBundle>; readonly task: Task } {
   const joined = createSource<TrustBundle>();
 
   function update(): void {
     const [main, further] = [first.current(), second.current()];
-    if (main === undefined) return;
-    const union = further === undefined ? main : join(main, further);
+    if (main === undefined && needsFirst) return;
+    const union = main === undefined || further === undefined ? (main ?? further) : join(main, further);
+    if (union === undefined) return;
     const before = joined.current();
     if (before === undefined || before.pem !== union.pem || !trustBundlesEqual(before, union)) joined.publish(union);
   }
