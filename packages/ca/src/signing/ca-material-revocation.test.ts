@@ -1,8 +1,8 @@
 import { encodePem, privateKeyPem, splitPem } from "@signet/x509";
 import { type TestCa, testIntermediate, testKey, testRevocationList, testRoot } from "@signet/x509/testing";
 import { describe, expect, it } from "vitest";
+import { filesOf, now } from "../testing/test-ca-files.ts";
 import { openCaMaterial } from "./ca-material.ts";
-import { filesOf, now } from "./test-ca-files.ts";
 
 const rights = { signsRevocationLists: true };
 const refusal = (message: RegExp) =>

@@ -1,8 +1,8 @@
 import { certificatePem, encodePem, type KeyType, privateKeyPem, splitPem } from "@signet/x509";
 import { type TestCa, testIntermediate, testKey, testRoot } from "@signet/x509/testing";
 import { describe, expect, it } from "vitest";
+import { filesOf, now } from "../testing/test-ca-files.ts";
 import { type CaFiles, openCaMaterial } from "./ca-material.ts";
-import { filesOf, now } from "./test-ca-files.ts";
 
 const refusal = (message: RegExp) =>
   expect.objectContaining({ code: "ca-material-invalid", message: expect.stringMatching(message) });

@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { FakeClock } from "@signet/runtime/testing";
 import { type TestCa, testIntermediate, testRoot } from "@signet/x509/testing";
 import { describe, expect, it } from "vitest";
+import { filesOf, now, templateOf } from "../testing/test-ca-files.ts";
 import { createPluggedInCa } from "./plugged-in-ca.ts";
-import { filesOf, now, templateOf } from "./test-ca-files.ts";
 
 const signal = new AbortController().signal;
 const clock = new FakeClock(now);

@@ -1,6 +1,6 @@
 import { testIntermediate, testRevocationList, testRoot } from "@signet/x509/testing";
 import { describe, expect, it } from "vitest";
-import { filesOf, followTestCa, now } from "./test-ca-files.ts";
+import { filesOf, followTestCa, now } from "../testing/test-ca-files.ts";
 
 const hour = 3_600_000;
 

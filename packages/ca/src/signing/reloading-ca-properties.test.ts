@@ -2,8 +2,8 @@ import { type CertificateChain, certificatePem, parseTrustBundle, verifyChain } 
 import { type TestCa, testIntermediate, testRevocationList, testRoot } from "@signet/x509/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { filesOf, followTestCa, now, templateOf } from "../testing/test-ca-files.ts";
 import type { CaFiles } from "./ca-material.ts";
-import { filesOf, followTestCa, now, templateOf } from "./test-ca-files.ts";
 
 const signal = new AbortController().signal;
 const rights = { signsRevocationLists: true };

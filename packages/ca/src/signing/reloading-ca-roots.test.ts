@@ -1,7 +1,7 @@
 import { type TestCa, testIntermediate, testRoot } from "@signet/x509/testing";
 import { describe, expect, it } from "vitest";
+import { filesOf, followTestCa, now } from "../testing/test-ca-files.ts";
 import type { CaFiles } from "./ca-material.ts";
-import { filesOf, followTestCa, now } from "./test-ca-files.ts";
 
 const replaced = expect.objectContaining({
   kind: "refused",

@@ -3,9 +3,9 @@ import { type TestCa, testIntermediate, testKey, testRoot } from "@signet/x509/t
 import * as vitest from "vitest";
 import { describe, expect, it } from "vitest";
 import { CaError } from "../errors.ts";
+import { adopted, filesOf, followTestCa, now, templateOf } from "../testing/test-ca-files.ts";
 import { signingCaSuite } from "../testing.ts";
 import type { CaFiles } from "./ca-material.ts";
-import { adopted, filesOf, followTestCa, now, templateOf } from "./test-ca-files.ts";
 
 const signal = new AbortController().signal;
 const hour = 3_600_000;

@@ -3,8 +3,8 @@ import { FakeClock } from "@signet/runtime/testing";
 import { parseSpiffeId } from "@signet/spiffe";
 import { certificatePem, privateKeyPem, type SvidTemplate, serialNumberHex } from "@signet/x509";
 import { type TestCa, testKey } from "@signet/x509/testing";
-import type { CaFiles } from "./ca-material.ts";
-import { createReloadingCa, type ReloadingCa } from "./reloading-ca.ts";
+import type { CaFiles } from "../signing/ca-material.ts";
+import { createReloadingCa, type ReloadingCa } from "../signing/reloading-ca.ts";
 
 /** The instant at which the CAs of these tests live. */
 export const now: Date = new Date("2026-11-01T12:00:00Z");
