@@ -1,10 +1,10 @@
 import { getEventListeners, once } from "node:events";
-import { createServer as createHttpsServer, type Server as HttpsServer } from "node:https";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { systemClock } from "@signet/runtime";
 import { FakeClock } from "@signet/runtime/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { connectCluster, type KubernetesApi, resources } from "./index.ts";
+import { startAnswering, startListening } from "./testing/misbehaving-servers.ts";
 import { type FakeApiServer, startFakeApiServer } from "./testing.ts";
 
 const { namespaces, secrets } = resources;
@@ -33,36 +33,16 @@ async function connect(
   return api;
 }
 
-/** Listens on loopback; what it does with a connection is the test's. */
-async function listen(
-  onConnection: (socket: Socket) => void,
-): Promise<{ readonly url: string; readonly server: Server }> {
-  const sockets = new Set<Socket>();
-  const listening = createServer((socket) => {
-    sockets.add(socket.on("error", () => undefined));
-    onConnection(socket);
-  });
-  listening.listen(0, "127.0.0.1");
-  await once(listening, "listening");
-  ends.push(() => {
-    for (const socket of sockets) socket.destroy();
-    listening.close();
-  });
-  return { url: `https://127.0.0.1:${(listening.address() as AddressInfo).port}`, server: listening };
+async function answering(answer: Parameters<typeof startAnswering>[0]): Promise<string> {
+  const { url, close } = await startAnswering(answer);
+  ends.push(close);
+  return url;
 }
 
-/** An HTTPS server with the fake's own certificate that answers as the test says. */
-async function answering(answer: Parameters<typeof createHttpsServer>[1]): Promise<string> {
-  const { readFileSync } = await import("node:fs");
-  const read = (name: string) => readFileSync(new URL(`./testing/testdata/${name}`, import.meta.url));
-  const listening: HttpsServer = createHttpsServer({ cert: read("localhost.pem"), key: read("localhost.key") }, answer);
-  listening.listen(0, "127.0.0.1");
-  await once(listening, "listening");
-  ends.push(() => {
-    listening.closeAllConnections();
-    listening.close();
-  });
-  return `https://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+async function listening(onConnection: (socket: Socket) => void): Promise<string> {
+  const { url, close } = await startListening(onConnection);
+  ends.push(close);
+  return url;
 }
 
 describe("connections", () => {
@@ -174,7 +154,7 @@ describe("a server behind which nobody is", () => {
   it("is given up after the deadline, also during the handshake", async () => {
     const clock = new FakeClock();
     const accepted = Promise.withResolvers<Socket>();
-    const { url } = await listen(accepted.resolve);
+    const url = await listening(accepted.resolve);
     const api = await connect({ server: url, clock });
     const call = expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "deadline-exceeded" });
     const socket = await accepted.promise;
@@ -187,7 +167,7 @@ describe("a server behind which nobody is", () => {
 
   it("is given up at once on abort, and its connection with it", async () => {
     const accepted = Promise.withResolvers<Socket>();
-    const { url } = await listen(accepted.resolve);
+    const url = await listening(accepted.resolve);
     const api = await connect({ server: url });
     const stop = new AbortController();
     const call = expect(api.list(namespaces, {}, stop.signal)).rejects.toBe("enough");
@@ -212,128 +192,5 @@ describe("a server behind which nobody is", () => {
     await api.list(namespaces, {}, never);
     // None of the other four was trusted.
     expect(server.connections()).toBe(6);
-  });
-});
-
-describe("an answer", () => {
-  it("that redirects is not followed", async () => {
-    const asked: string[] = [];
-    const url = await answering((request, response) => {
-      asked.push(request.url ?? "");
-      response.writeHead(307, { location: `${server.url}/api/v1/namespaces` }).end();
-    });
-    const api = await connect({ server: url });
-    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "response-malformed", status: 307 });
-    expect(asked).toEqual(["/api/v1/namespaces?limit=250"]);
-    expect(server.cluster.requests).toEqual([]);
-  });
-
-  it("that is compressed is refused", async () => {
-    const url = await answering((_, response) => {
-      const list = '{"kind":"NamespaceList","metadata":{"resourceVersion":"1"}}';
-      response.writeHead(200, { "content-encoding": "gzip" }).end(list);
-    });
-    const api = await connect({ server: url });
-    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "response-malformed" });
-  });
-
-  it("that is no HTTP is no answer", async () => {
-    const { url } = await listen((socket) => void socket.end("garbage ".repeat(100)));
-    const api = await connect({ server: url });
-    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "unavailable" });
-  });
-
-  it.each([
-    ["of unknown length", {}],
-    ["that says its length", { "content-length": "9000000" }],
-  ])("without end is cut at the bound: one %s", async (_, headers) => {
-    let sent = 0;
-    const closed = Promise.withResolvers<void>();
-    const url = await answering((_request, response) => {
-      response.writeHead(200, headers);
-      response.on("close", closed.resolve);
-      const write = (): void => {
-        while (!response.destroyed && sent < 64_000_000) {
-          sent += 100_000;
-          if (!response.write("x".repeat(100_000))) return void response.once("drain", write);
-        }
-      };
-      write();
-    });
-    const api = await connect({ server: url });
-    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "response-too-large" });
-    await closed.promise;
-    expect(sent).toBeLessThan(64_000_000);
-  });
-
-  it("that refuses at any length is read to a bound", async () => {
-    const url = await answering((_request, response) => {
-      response.writeHead(503);
-      const write = (): void => {
-        while (!response.destroyed && response.write("x".repeat(100_000)));
-        if (!response.destroyed) response.once("drain", write);
-      };
-      write();
-    });
-    const api = await connect({ server: url });
-    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "unavailable", status: 503 });
-  });
-
-  it("of a list that goes on where it was is refused", async () => {
-    const url = await answering((_request, response) => {
-      response.end('{"kind":"NamespaceList","metadata":{"resourceVersion":"1","continue":"again"}}');
-    });
-    const api = await connect({ server: url });
-    await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "response-malformed" });
-  });
-
-  it("of a watch with a line without end is cut at the bound", async () => {
-    const url = await answering((_request, response) => {
-      const write = (): void => {
-        while (!response.destroyed && response.write("x".repeat(100_000)));
-        if (!response.destroyed) response.once("drain", write);
-      };
-      write();
-    });
-    const api = await connect({ server: url });
-    const watch = api.watch(secrets, { resourceVersion: "1" }, never)[Symbol.asyncIterator]();
-    await watch.next();
-    await expect(watch.next()).rejects.toMatchObject({ code: "response-too-large" });
-  });
-
-  it("with credentials in it goes to the path below the server's own", async () => {
-    const seen: unknown[] = [];
-    const url = await answering((request, response) => {
-      seen.push([request.url, request.headers.authorization, request.headers["user-agent"]]);
-      response.end('{"kind":"NamespaceList","metadata":{"resourceVersion":"1"}}');
-    });
-    const api = await connect({ server: `${url}/k8s/clusters/c-1/` });
-    await api.list(namespaces, {}, never);
-    const authorization = `Bearer ${server.cluster.adminToken}`;
-    expect(seen).toEqual([["/k8s/clusters/c-1/api/v1/namespaces?limit=250", authorization, "signet"]]);
-  });
-});
-
-describe("the server's certificate", () => {
-  it("is verified whatever the environment says", async () => {
-    const text = server.kubeconfig().replace(/.*certificate-authority-data.*\n/, "");
-    const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
-    process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
-    try {
-      const api = await connectCluster({ kind: "kubeconfig-text", text }, { clock: systemClock });
-      await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "unavailable" });
-      expect(server.cluster.requests).toEqual([]);
-    } finally {
-      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
-      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
-    }
-  });
-
-  it("has to be for the name or address that was asked for", async () => {
-    const { port } = new URL(server.url);
-    const byName = await connect({ server: `https://localhost:${port}` });
-    expect((await byName.list(namespaces, {}, never)).items).toHaveLength(4);
-    const byOther = await connect({ server: `https://127.0.0.2:${port}` });
-    await expect(byOther.list(namespaces, {}, never)).rejects.toMatchObject({ code: "unavailable" });
   });
 });

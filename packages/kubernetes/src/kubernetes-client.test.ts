@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { KubernetesError, resources } from "./index.ts";
 import { type FakeFaultKind, fakeKubernetes } from "./testing.ts";
 
-const { configMaps, pods, secrets } = resources;
+const { configMaps, secrets } = resources;
 const never = new AbortController().signal;
 const name = { namespace: "default", name: "a" };
 const token = "eyJhbGciOiJSUzI1NiJ9.c2VjcmV0LWNsYWltcw.c2VjcmV0LXNpZ25hdHVyZQ";
@@ -224,40 +224,5 @@ describe("what an error says", () => {
     cluster.setFault({ kind: "status", status: 502, reason: "see <script> for more" });
     const { message } = await failureOf(api.read(secrets, name, never));
     expect(message).toBe('API server answered 502 to GET /api/v1/namespaces/default/secrets/a: "as the test wants it"');
-  });
-});
-
-describe("names", () => {
-  it.each([
-    ["", "invalid"],
-    ["..", "invalid"],
-    ["a/../b", "invalid"],
-    ["a%2fb", "invalid"],
-    ["a?watch=true", "invalid"],
-    ["a\nb", "invalid"],
-    ["a".repeat(254), "invalid"],
-  ])("are refused before they become a path: %j", async (wrong, code) => {
-    const { api, cluster } = fakeKubernetes({ clock: new FakeClock() });
-    for (const target of [
-      { ...name, name: wrong },
-      { ...name, namespace: wrong },
-    ]) {
-      expect((await failureOf(api.read(secrets, target, never))).code).toBe(code);
-      expect((await failureOf(api.remove(secrets, target, never))).code).toBe(code);
-    }
-    expect((await failureOf(api.list(secrets, { namespace: wrong }, never))).code).toBe(code);
-    const account = { namespace: "default", serviceAccount: wrong, audiences: [], expirationSeconds: 600 };
-    expect((await failureOf(api.requestToken(account, never))).code).toBe(code);
-    expect(cluster.requests).toEqual([]);
-  });
-
-  it("are refused without the namespace they need, and with one they have not", async () => {
-    const { api } = fakeKubernetes({ clock: new FakeClock() });
-    expect((await failureOf(api.read(secrets, { name: "a" }, never))).code).toBe("invalid");
-    expect((await failureOf(api.read(resources.namespaces, name, never))).code).toBe("invalid");
-    expect((await failureOf(api.create(pods, { metadata: { namespace: "default", name: "" } }, never))).code).toBe(
-      "invalid",
-    );
-    expect((await failureOf(api.getJson("no/path", never))).code).toBe("invalid");
   });
 });

@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
 import { type Clock, systemClock } from "@signet/runtime";
-import { FakeCluster, type FakeOutgoing } from "./fake-cluster.ts";
+import type { FakeOutgoing } from "./fake-answers.ts";
+import { FakeCluster } from "./fake-cluster.ts";
 
 /** An API server over HTTPS on 127.0.0.1. */
 export interface FakeApiServer {

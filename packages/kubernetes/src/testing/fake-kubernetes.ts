@@ -3,7 +3,8 @@ import { KubernetesError } from "../errors.ts";
 import type { KubernetesApi } from "../kubernetes-api.ts";
 import { type ClusterLimits, createKubernetesApi } from "../kubernetes-client.ts";
 import { acceptedTypes, type Transport, type TransportAnswer, type TransportRequest } from "../transport.ts";
-import { FakeCluster, type FakeOutgoing } from "./fake-cluster.ts";
+import type { FakeOutgoing } from "./fake-answers.ts";
+import { FakeCluster } from "./fake-cluster.ts";
 import { ConnectionCut } from "./fake-watches.ts";
 
 /** A `KubernetesApi` on a cluster in memory, without any socket: all it waits for is its clock. */

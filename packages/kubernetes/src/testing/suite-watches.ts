@@ -9,6 +9,13 @@ const { configMaps } = resources;
 
 /** How changes are told. */
 export function watchTests(it: SuiteIt): void {
+  changeTests(it);
+  selectionTests(it);
+  endTests(it);
+  mirrorTests(it);
+}
+
+function changeTests(it: SuiteIt): void {
   it("tells of every change after a version, in order", async (given) => {
     const { api, namespace, signal } = given;
     await put(given, "before");
@@ -50,7 +57,9 @@ export function watchTests(it: SuiteIt): void {
     assert.deepEqual(await second.told(2), ["added b -", "deleted a -"]);
     await second.stop();
   });
+}
 
+function selectionTests(it: SuiteIt): void {
   it("tells of objects that begin or cease to be selected", async (given) => {
     const { api, namespace, signal } = given;
     const metadata = { namespace, name: "a" };
@@ -63,7 +72,9 @@ export function watchTests(it: SuiteIt): void {
     assert.deepEqual(await watch.told(3), ["added a -", "modified a 1", "deleted a 1"]);
     await watch.stop();
   });
+}
 
+function endTests(it: SuiteIt): void {
   it(
     "ends a watch in time, and as no failure",
     async ({ api, namespace, signal }) => {
@@ -102,7 +113,9 @@ export function watchTests(it: SuiteIt): void {
     stop.abort("enough");
     await assert.rejects(next, (reason) => reason === "enough");
   });
+}
 
+function mirrorTests(it: SuiteIt): void {
   it("can be mirrored", async (given) => {
     const { api, namespace, signal } = given;
     await put(given, "a", "1");
