@@ -27,12 +27,12 @@ describe.skipIf(skipped)(`a mesh of 30-second certificates whose Vault comes and
   ): Promise<void> {
     const start = mesh.lastRotatedAt() + begins * lifetimeMs;
     await sleepUntilInstant(start);
-    const before = mesh.rotations();
+    const [before, problems] = [mesh.rotations(), mesh.problems.length];
     const ends = Math.max(start, performance.now()) + lasts * lifetimeMs;
     await outage(ends);
     await mesh.untilBothRotated(before);
     await mesh.untilCanSign(true);
-    expect(mesh.problems).toEqual([]);
+    expect(mesh.problems.slice(problems)).toEqual([]);
   }
 
   async function sealed(ends: number): Promise<void> {

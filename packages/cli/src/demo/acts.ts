@@ -49,9 +49,7 @@ async function playVault({ timeline, site }: ActsOptions, vault: VaultServer): P
   const whose = vault.own === undefined ? "that of VAULT_ADDR" : "TLS, Raft storage, initialised and unsealed";
   timeline.say(`Vault ${vault.version} on ${vault.address}, ${whose}`);
   const ca = await prepareVaultCa(vault, { directory: site.directory });
-  timeline.say(
-    `a root and an intermediate (${ca.issuer}) in Vault; the CA server may have signed what docs/vault.md says`,
-  );
+  timeline.say(`${ca.issuer} signs in it, below a root; the CA server may do what docs/vault.md says and no more`);
   return ca;
 }
 
