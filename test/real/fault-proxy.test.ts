@@ -93,6 +93,26 @@ test("half-open: nothing goes through, on new connections and on old ones, until
   await answered(during);
 });
 
+test("abandoned: what is open stays silent for good, and new connections are served", async () => {
+  const before = open();
+  ask(before);
+  await answered(before);
+  proxy.abandon();
+  ask(before);
+  const after = open();
+  ask(after);
+  await answered(after);
+  proxy.set({ kind: "half-open" });
+  proxy.set({ kind: "pass" });
+  // A round trip that began after what was to come through.
+  ask(after);
+  await answered(after, 2);
+  expect([before.text.split(answerBody).length - 1, before.how, requests]).toEqual([1, "open", 3]);
+  expect(proxy.open).toBe(2);
+  before.socket.destroy();
+  await expect.poll(() => proxy.open).toBe(1);
+});
+
 test("reset: new connections and old ones end with RST", async () => {
   const before = open();
   ask(before);

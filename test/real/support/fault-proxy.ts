@@ -24,6 +24,11 @@ export interface FaultProxy {
   readonly accepted: number;
   readonly open: number;
   set(fault: Fault): void;
+  /**
+   * From now on nothing goes through the connections that are open, which stay open, whatever the fault is; new ones are as
+   * good as ever. So it is behind a load balancer, one of whose servers hangs.
+   */
+  abandon(): void;
   close(): Promise<void>;
 }
 
@@ -32,6 +37,9 @@ type Connection = {
   readonly upstream: Socket;
   /** Bytes of the server's that went through since the fault was set. */
   passed: number;
+  abandoned: boolean;
+  /** Settles when both sides are gone. */
+  readonly gone: PromiseWithResolvers<void>;
 };
 
 /** Everything that the connections share: the fault, and what wakes those that wait for another one. */
@@ -47,7 +55,8 @@ export async function startFaultProxy(target: { readonly port: number; readonly 
       client.resetAndDestroy();
       return;
     }
-    carry({ client, upstream: connectTo({ host: "127.0.0.1", ...target }), passed: 0 }, shared);
+    const upstream = connectTo({ host: "127.0.0.1", ...target });
+    carry({ client, upstream, passed: 0, abandoned: false, gone: Promise.withResolvers() }, shared);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -68,6 +77,9 @@ export async function startFaultProxy(target: { readonly port: number; readonly 
         if (resetsAtOnce(fault)) cut(connection, "reset");
       }
     },
+    abandon() {
+      for (const connection of shared.connections) connection.abandoned = true;
+    },
     async close() {
       server.close();
       for (const connection of shared.connections) cut(connection, "reset");
@@ -86,32 +98,40 @@ function carry(connection: Connection, shared: Shared): void {
     // What happens to one side happens to the other; which side it was does not matter.
     socket.on("error", () => cut(connection, "reset"));
     socket.once("close", () => {
-      if (client.destroyed && upstream.destroyed) shared.connections.delete(connection);
+      // Nothing that is still on its way will tell the other side.
+      if (connection.abandoned) cut(connection, "reset");
+      if (!client.destroyed || !upstream.destroyed) return;
+      shared.connections.delete(connection);
+      connection.gone.resolve();
     });
   }
   const gone = (): void => cut(connection, "reset");
-  pump({ from: client, to: upstream, deliver: (bytes) => toServer(bytes, connection, shared) }, shared).catch(gone);
-  pump({ from: upstream, to: client, deliver: (bytes) => toClient(bytes, connection, shared) }, shared).catch(gone);
+  const turn = (): Promise<void> => untilItsTurn(connection, shared);
+  pump({ from: client, to: upstream, turn, deliver: (bytes) => toServer(bytes, connection, shared) }).catch(gone);
+  pump({ from: upstream, to: client, turn, deliver: (bytes) => toClient(bytes, connection, shared) }).catch(gone);
 }
 
 type Direction = {
   readonly from: Socket;
   readonly to: Socket;
+  /** Resolves when what has come may go on. */
+  readonly turn: () => Promise<void>;
   readonly deliver: (bytes: Buffer) => Promise<void>;
 };
 
-async function pump({ from, to, deliver }: Direction, shared: Shared): Promise<void> {
+async function pump({ from, to, turn, deliver }: Direction): Promise<void> {
   for await (const bytes of from) {
-    await untilItsTurn(shared);
+    await turn();
     await deliver(bytes);
   }
-  await untilItsTurn(shared);
+  await turn();
   to.end();
 }
 
-async function untilItsTurn(shared: Shared): Promise<void> {
+async function untilItsTurn(connection: Connection, shared: Shared): Promise<void> {
   if (shared.fault.kind === "latency") await sleep(shared.fault.ms);
   while (shared.fault.kind === "half-open") await shared.changed.promise;
+  if (connection.abandoned) await connection.gone.promise;
 }
 
 async function toServer(bytes: Buffer, { client, upstream }: Connection, { fault }: Shared): Promise<void> {
