@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import { RuntimeError } from "@signet/runtime";
 import { certificatePem, privateKeyPem, type SubjectAltName } from "@signet/x509";
 import { type TestCa, testLeaf, testRoot } from "@signet/x509/testing";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -91,6 +92,30 @@ describe("createVaultTransport", () => {
     };
     expect((await get()).body).toBe("again");
     expect([calls, connections]).toEqual([2, 2]);
+  });
+
+  it("uses no idle connection again when a deadline has passed on a kept one, and keeps them when a caller went away", async () => {
+    let held = 0;
+    async function cutBy(reason: Error): Promise<void> {
+      // Two connections, one idle while the other is without a word.
+      answer = (_, response) => setImmediate(() => response.end("ok"));
+      await Promise.all([get(), get()]);
+      answer = () => {
+        held += 1;
+      };
+      const cut = new AbortController();
+      const waiting = get(urlOf(), cut.signal);
+      await vi.waitUntil(() => held === 1);
+      cut.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
+      held = 0;
+      answer = (_, response) => response.end("ok");
+      await get();
+    }
+    await cutBy(new Error("the caller went away"));
+    expect(connections).toBe(2);
+    await cutBy(new RuntimeError("deadline-exceeded", "a signature took longer than 5s"));
+    expect(connections).toBe(4);
   });
 
   it("says that a connection has ended, when that was a new one or had begun to answer", async () => {

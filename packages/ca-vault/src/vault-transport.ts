@@ -25,7 +25,8 @@ export type TlsMaterial = { readonly ca?: string; readonly certificate?: string;
 /** Makes HTTP requests to one server over connections that it keeps. */
 export interface VaultTransport {
   /**
-   * Rejects with `signal.reason` when aborted.
+   * Rejects with `signal.reason` when aborted. When that is a deadline that passed on a connection which was kept, no other
+   * one that is idle is used again.
    * @throws VaultError `unreachable`, `tls-failed`, `redirect-refused`, `response-too-large`
    */
   send(request: TransportRequest, signal: AbortSignal): Promise<TransportResponse>;
@@ -140,6 +141,8 @@ function attempt(
     const abort = (): void => {
       settle(() => reject(signal.reason));
       request.destroy();
+      // One kept connection without a word: the idle ones lead the same way, and each would cost another deadline.
+      if (request.reusedSocket && errorCode(signal.reason) === "deadline-exceeded") agent.destroyIdle();
     };
     const settle = (end: () => void): void => {
       signal.removeEventListener("abort", abort);
