@@ -5,16 +5,13 @@ import { encodePem, type SubjectAltName, type SvidTemplate } from "@signet/x509"
 import { checkCsrShape } from "./csr-shape.ts";
 
 /** The shortest lifetime that Kubernetes accepts for a certificate (certificates.k8s.io/v1, expirationSeconds). */
-const minExpirationMs = 600_000;
+export const minLifetimeMs = 600_000;
 
 /**
- * What is taken off a lifetime: a signer counts it from when it signs, by a clock of its own, and a certificate must not
- * outlive what was decided.
+ * A signer counts a lifetime from when it signs, by a clock of its own. So that a certificate does not outlive what was
+ * decided, this much is taken off; where that would leave less than Kubernetes accepts, it may end this much later.
  */
-const allowanceMs = 60_000;
-
-/** The shortest lifetime that can be decided and signed through Kubernetes. */
-export const minLifetimeMs: number = minExpirationMs + allowanceMs;
+export const signingAllowanceMs = 60_000;
 
 /** What a request of Kubernetes is made from. */
 export type CsrRequestOptions = {
@@ -28,7 +25,7 @@ export type CsrRequestOptions = {
  * Returns the object that asks a signer of Kubernetes for the certificate of a template.
  *
  * The names are the template's, and as it is the CSR that a signer reads, the CSR must ask for those and nothing else.
- * @throws CaError `csr-malformed` for a CSR that asks for anything else, `lifetime-unsupported` below 660 seconds,
+ * @throws CaError `csr-malformed` for a CSR that asks for anything else, `lifetime-unsupported` below 600 seconds,
  *   `signing-failed` without a CSR
  */
 export function decideCsrRequest(request: SigningRequest, options: CsrRequestOptions): CertificateSigningRequest {
@@ -65,17 +62,17 @@ export function csrRequestName(randomBytes: (size: number) => Uint8Array): strin
 const backdatingMs = 120_000;
 
 function decideExpirationSeconds({ notBefore, notAfter }: SvidTemplate, now: Date): number {
-  // Of what was decided, and not of what is left of it now: eleven minutes that were asked for are eleven minutes.
+  // Of what was decided, and not of what is left of it now: ten minutes that were asked for are ten minutes.
   const lifetimeMs = notAfter.getTime() - notBefore.getTime() - backdatingMs;
   if (!(lifetimeMs >= minLifetimeMs)) {
-    const [wanted, least, kubernetes] = [Math.max(0, lifetimeMs), minLifetimeMs, minExpirationMs].map(formatDuration);
+    const [wanted, least] = [Math.max(0, lifetimeMs), minLifetimeMs].map(formatDuration);
     throw new CaError(
       "lifetime-unsupported",
-      `lifetime of ${wanted} is below the minimum of ${least}: Kubernetes signs for ${kubernetes} or more, counted from its signature`,
+      `lifetime of ${wanted} is below ${least}, the least that Kubernetes signs for`,
     );
   }
-  const wantedMs = notAfter.getTime() - now.getTime() - allowanceMs;
-  return Math.floor(Math.max(minExpirationMs, wantedMs) / 1000);
+  const wantedMs = notAfter.getTime() - now.getTime() - signingAllowanceMs;
+  return Math.floor(Math.max(minLifetimeMs, wantedMs) / 1000);
 }
 
 function sameNames(a: readonly SubjectAltName[], b: readonly SubjectAltName[]): boolean {

@@ -3,7 +3,7 @@ import type { KubernetesApi } from "@signet/kubernetes";
 import { type Clock, constantSource, type Random, type Source, type Task } from "@signet/runtime";
 import type { TrustDomain } from "@signet/spiffe";
 import type { CsrSigningEvents } from "./csr-events.ts";
-import { minLifetimeMs } from "./csr-request.ts";
+import { minLifetimeMs, signingAllowanceMs } from "./csr-request.ts";
 import { createRequestRemoval } from "./request-removal.ts";
 import { createSignerCa, latestEnd, type SignerCa, type SignerCaDependencies, signingCaName } from "./signer-ca.ts";
 import { signerNameOf } from "./signer-name.ts";
@@ -58,8 +58,8 @@ const maxNamedSigners = 64;
  * Returns a signing CA that has signers of Kubernetes sign, through CertificateSigningRequests that it approves itself.
  *
  * A signer copies names from the CSR, so a CSR that asks for anything but the template's names is refused; so is a
- * lifetime below 660 seconds: Kubernetes accepts 600 and more, and a signer counts them from when it signs. A signer may
- * sign for less than it was asked.
+ * lifetime below the 600 seconds that Kubernetes accepts. A signer may sign for less than it was asked, and, counting from
+ * when it signs, up to a minute beyond the template.
  * @throws X509Error for a root file without a usable certificate
  * @example
  * ```ts
@@ -100,6 +100,7 @@ export function createCsrSigningCa(options: CsrSigningCaOptions, dependencies: C
     name: unnamed.name,
     keyIsLocal: unnamed.keyIsLocal,
     canaryTtlMs: unnamed.canaryTtlMs,
+    notAfterToleranceMs: signingAllowanceMs,
     sign: (request, signal) => unnamed.sign(request, signal),
     notAfterLimit: () => unnamed.notAfterLimit(),
     signingKeyInfo: () => unnamed.signingKeyInfo(),

@@ -13,7 +13,7 @@ import type { TrustDomain } from "@signet/spiffe";
 import type { Certificate, CertificateChain, PublicKeyInfo, TrustBundle } from "@signet/x509";
 import type { CsrSigningEvents } from "./csr-events.ts";
 import { exchangeRequest } from "./csr-exchange.ts";
-import { csrRequestName, decideCsrRequest, minLifetimeMs } from "./csr-request.ts";
+import { csrRequestName, decideCsrRequest, minLifetimeMs, signingAllowanceMs } from "./csr-request.ts";
 import type { RequestRemoval } from "./request-removal.ts";
 import { readSignerAnswer, type SignerAnswer, type SignerChain } from "./signer-answer.ts";
 import { signerError } from "./signer-error.ts";
@@ -73,6 +73,7 @@ class KubernetesSigner implements SignerCa {
   readonly name: string = signingCaName;
   readonly keyIsLocal = false;
   readonly canaryTtlMs: number = minLifetimeMs;
+  readonly notAfterToleranceMs: number = signingAllowanceMs;
   readonly trustBundle: Source<TrustBundle>;
   readonly health: Source<SigningCaHealth>;
   readonly #options: SignerCaOptions;

@@ -59,6 +59,14 @@ describe("checkIssuedSvid", () => {
     expect(() => checkIssuedSvid({ ...good, verifySignature })).not.toThrow();
   });
 
+  it("lets a signer that counts from when it signs end later by its tolerance, and not by a second more", async () => {
+    const late = await signed({ ...template, notAfter: new Date(lifetime.notAfter.getTime() + 60_000) });
+    const remote = { ...late, verifySignature: true };
+    expect(() => checkIssuedSvid({ ...remote, notAfterToleranceMs: 60_000 })).not.toThrow();
+    expectMismatch({ ...remote, notAfterToleranceMs: 59_000 });
+    expectMismatch(remote);
+  });
+
   it.each<{ name: string; change: () => Partial<SvidTemplate> | Promise<SvidTemplate> }>([
     { name: "another public key", change: async () => ({ ...template, spki: (await templateFor(spiffeId)).spki }) },
     { name: "another SPIFFE ID", change: () => ({ subjectAltNames: [{ kind: "uri", value: other }] }) },

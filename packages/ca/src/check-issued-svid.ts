@@ -25,6 +25,8 @@ export type IssuedSvidCheck = {
    * subject alternative names that are not critical, with labels in its subject, with other usages that do no harm.
    */
   readonly verifySignature: boolean;
+  /** How much later than the template the certificate may end, in milliseconds; default 0. */
+  readonly notAfterToleranceMs?: number;
 };
 
 const keyUsages: readonly KeyUsage[] = ["digitalSignature", "keyEncipherment"];
@@ -59,7 +61,8 @@ export function checkIssuedSvid(check: IssuedSvidCheck): void {
   checkNoCa(leaf);
   if (check.verifySignature) checkRemoteSvid(leaf, check.template, check.at);
   else checkExactProfile(check);
-  if (leaf.notAfter > check.template.notAfter) throw mismatch("certificate is valid for longer than the template");
+  const latest = check.template.notAfter.getTime() + (check.notAfterToleranceMs ?? 0);
+  if (leaf.notAfter.getTime() > latest) throw mismatch("certificate is valid for longer than the template");
   if (leaf.notAfter <= check.at) throw mismatch("certificate is not valid at the time of issuance");
   // A backend's clock may be a little ahead: then the path is judged at the first instant at which the leaf is valid.
   const issuer = verifyIssuer(leaf.notBefore > check.at ? { ...check, at: leaf.notBefore } : check);

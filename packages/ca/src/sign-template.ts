@@ -29,7 +29,9 @@ export async function signTemplate(
   const chain = await sign(request, signingCa, signal);
   const { template } = request;
   const verifySignature = !signingCa.keyIsLocal;
-  checkIssuedSvid({ chain, template, trustBundle, at: verifySignature ? clock.now() : at, verifySignature });
+  const { notAfterToleranceMs = 0 } = signingCa;
+  const instant = verifySignature ? clock.now() : at;
+  checkIssuedSvid({ chain, template, trustBundle, at: instant, verifySignature, notAfterToleranceMs });
   return { chain, trustBundle };
 }
 

@@ -53,6 +53,12 @@ export interface SigningCa {
   /** How the CA does; absent where there is never anything to tell. */
   readonly health?: Source<SigningCaHealth>;
 
+  /**
+   * How much later than its template a certificate may end, in milliseconds, for a signer that counts a lifetime from when
+   * it signs; absent means not at all.
+   */
+  readonly notAfterToleranceMs?: number;
+
   /** How long canary certificates live, in milliseconds; absent where a minute will do. */
   readonly canaryTtlMs?: number;
 

@@ -5,8 +5,6 @@ import { constantSource, RuntimeError } from "@signet/runtime";
 import { openBuiltInCa } from "./built-in-ca.ts";
 import type { OpenedSigningCa, SigningCaDependencies, SigningCaSettings } from "./opened-signing-ca.ts";
 
-/** Kubernetes signs for no less than ten minutes, from when a signer gets to it. */
-const shortestTtlMs = 11 * 60_000;
 /** A signature through the CSR API is four calls and a wait. */
 const signatures = { maxConcurrent: 256, maxQueued: 1_024 };
 
@@ -46,24 +44,23 @@ async function openSigners(
   const meshCertificates = meshCaCertificates.flatMap(({ pem, certSigners }) =>
     pem === undefined ? [] : [{ pem, certSigners }],
   );
-  const byRequests = createCsrSigningCa(
+  const signingCa = createCsrSigningCa(
     {
       ...{ api, trustDomain, ...signers, meshCertificates: constantSource(meshCertificates) },
       ...(rootPem !== undefined && { rootPem }),
     },
     { clock, random, randomBytes, events: events.csr },
   );
-  const signingCa = { ...byRequests, canaryTtlMs: shortestTtlMs };
   return {
     signingCa,
     servingCa: signingCa,
-    signerFor: (certSigner, signal) => byRequests.signerFor(certSigner, signal),
+    signerFor: (certSigner, signal) => signingCa.signerFor(certSigner, signal),
     // Each canary would be an object in the cluster, and without K8S_SIGNER nobody would sign it.
     probe: "health",
     rootsByCaller: signers.signerName === undefined,
     admission: createAdmission(signatures),
     origin: `signers of ${api.server}`,
-    tasks: [byRequests.task],
+    tasks: [signingCa.task],
     release: async () => {},
   };
 }

@@ -62,6 +62,7 @@ class Group implements FailoverGroup {
   readonly name = "failover";
   readonly keyIsLocal = false;
   readonly canaryTtlMs: number;
+  readonly notAfterToleranceMs: number;
   readonly trustBundle: Source<TrustBundle>;
   readonly revocationLists: Source<string>;
   readonly health: Publisher<SigningCaHealth>;
@@ -81,6 +82,7 @@ class Group implements FailoverGroup {
     this.trustBundle = unionTrustBundle(primary.trustBundle, standby.trustBundle);
     this.revocationLists = unionRevocationLists(primary.revocationLists, standby.revocationLists);
     this.canaryTtlMs = Math.max(primary.canaryTtlMs ?? 60_000, standby.canaryTtlMs ?? 60_000);
+    this.notAfterToleranceMs = Math.max(primary.notAfterToleranceMs ?? 0, standby.notAfterToleranceMs ?? 0);
     this.#primary = new FailoverMember("primary", primary);
     this.#standby = new FailoverMember("standby", standby);
     this.#rootAges = new RootAges(this.trustBundle.current());

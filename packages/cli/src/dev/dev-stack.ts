@@ -145,6 +145,8 @@ function caEnvironment(
   const { files, ports, issuer } = dev;
   return {
     ...env,
+    // On a laptop there is no cluster to serve, also where the laptop is a pod.
+    ...{ KUBERNETES_SERVICE_HOST: "", SIGNET_KUBECONFIG: "", EXTERNAL_CA: "" },
     SIGNET_STATE_DIR: files.caDirectory,
     SIGNET_CA_LISTEN: `${loopback}:${ports.ca}`,
     SIGNET_MONITORING_LISTEN: `${loopback}:${ports.monitoring}`,
