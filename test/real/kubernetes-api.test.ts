@@ -98,7 +98,10 @@ describe.skipIf(kube.skipped)(`the real API server ${kube.skipped}`, () => {
 
     it("is not believed any more when it hangs, and believed again when it goes on", async () => {
       server.own?.pause();
-      await expect(api.list(namespaces, {}, never)).rejects.toMatchObject({ code: "deadline-exceeded" });
+      // All its threads stop soon, but not in this moment.
+      await expect(untilFails(() => api.list(namespaces, {}, never))).rejects.toMatchObject({
+        code: "deadline-exceeded",
+      });
       await until(() => !following.copy.synced());
       expect(following.copy.changes.current()?.error?.code).toBe("deadline-exceeded");
       server.own?.resume();
@@ -168,6 +171,11 @@ async function until(condition: () => boolean): Promise<void> {
     if (performance.now() - startedAt > 60_000) throw new Error("not within a minute");
     await new Promise((resolve) => void setTimeout(resolve, 50));
   }
+}
+
+/** Makes the call until it fails, and fails as it does. */
+async function untilFails(call: () => Promise<unknown>): Promise<never> {
+  for (;;) await call();
 }
 
 async function drain(events: AsyncIterable<unknown>): Promise<void> {
