@@ -1,60 +1,62 @@
 import { buildTestCsr } from "@signet/ca/testing";
-import { resources } from "@signet/kubernetes";
+import { type CertificateSigningRequest, resources } from "@signet/kubernetes";
 import type { FakeRequest } from "@signet/kubernetes/testing";
-import { encodePem, generateKeyPair } from "@signet/x509";
+import { generateKeyPair } from "@signet/x509";
 import { afterEach, describe, expect, it } from "vitest";
 import { type ClockedCsrCa, endAll, pinnedCa, sign } from "./testing/csr-fixture.ts";
 import { drive } from "./testing/drive.ts";
 
 const { certificateSigningRequests } = resources;
 
+type Spec = CertificateSigningRequest["spec"];
+
 afterEach(endAll);
 
 describe("what is approved", () => {
   it("is never another object that has come under the name of ours", async () => {
+    const csr = buildTestCsr({ key: await generateKeyPair("P-256"), organization: "system:masters" });
+    const request = Buffer.from(csr, "latin1").toString("base64");
     const test = await pinnedCa();
-    const { der } = await buildTestCsr({ key: await generateKeyPair("P-256") });
-    const request = Buffer.from(encodePem("CERTIFICATE REQUEST", der), "latin1").toString("base64");
-    replaceBeforeApproval(test, (spec) => ({ ...spec, request }));
+    const approved = replaceBeforeApproval(test, (spec) => ({ ...spec, request }));
     await expect(drive(test.clock, sign(test))).rejects.toMatchObject({ code: "signer-unavailable" });
-    expect(approvedIn(test)).toEqual([]);
+    expect(approved()).toEqual([]);
   });
 
-  it("is never a request for anything else than was asked for", async () => {
+  it.each([
+    ["another signer", { signerName: "kubernetes.io/kube-apiserver-client" }],
+    ["another CSR", { request: Buffer.from("another").toString("base64") }],
+    ["other usages", { usages: ["digital signature", "cert sign"] }],
+  ])("is never a request for %s", async (_what, change) => {
     const test = await pinnedCa();
-    test.cluster.setFault({ kind: "reset", only: () => false });
-    replaceBeforeApproval(test, (spec) => ({ ...spec, signerName: "kubernetes.io/kube-apiserver-client" }), "same uid");
+    const approved = replaceBeforeApproval(test, (spec) => ({ ...spec, ...change }), { keepsUid: true });
     await expect(drive(test.clock, sign(test))).rejects.toMatchObject({ code: "signer-refused" });
-    expect(approvedIn(test)).toEqual([]);
+    expect(approved()).toEqual([]);
   });
 });
 
-type Spec = { readonly request: string; readonly signerName: string };
-
-/** Somebody deletes our request between its creation and its approval, and puts one of their own in its place. */
+/**
+ * Has somebody put a request of their own into the place of ours, between its creation and its approval; returns what
+ * has been approved.
+ */
 function replaceBeforeApproval(
   { cluster }: ClockedCsrCa,
   change: (spec: Spec) => Spec,
-  identity: "other uid" | "same uid" = "other uid",
-): void {
+  { keepsUid = false } = {},
+): () => readonly unknown[] {
   let done = false;
-  const replace = ({ path }: FakeRequest): boolean => {
+  const approved: unknown[] = [];
+  const look = ({ path }: FakeRequest): boolean => {
     const [object] = cluster.all(certificateSigningRequests);
-    if (done || object === undefined || !path.endsWith("/approval")) return false;
+    if (object === undefined) return false;
+    if (object.status?.conditions?.some(({ type }) => type === "Approved")) approved.push(object);
+    if (done || !path.endsWith("/approval")) return false;
     done = true;
-    const { name, uid } = object.metadata;
+    const { name, uid = "" } = object.metadata;
     cluster.delete(certificateSigningRequests, { name });
-    const metadata = identity === "same uid" ? { name, ...(uid !== undefined && { uid }) } : { name };
+    const metadata = keepsUid ? { name, uid } : { name };
     cluster.put(certificateSigningRequests, { metadata, spec: change(object.spec) });
     return false;
   };
-  cluster.setFault({ kind: "reset", only: replace });
-}
-
-function approvedIn({ cluster }: ClockedCsrCa): readonly unknown[] {
-  return cluster.requests.length === 0 ? [] : approvals(cluster.all(certificateSigningRequests));
-}
-
-function approvals(all: readonly { readonly status?: { readonly conditions?: readonly { type: string }[] } }[]): unknown[] {
-  return all.filter(({ status }) => status?.conditions?.some(({ type }) => type === "Approved"));
+  cluster.setFault({ kind: "reset", only: look });
+  return () => approved;
 }

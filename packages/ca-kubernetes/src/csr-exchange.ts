@@ -39,7 +39,7 @@ export async function exchangeRequest(
     throw error;
   });
   try {
-    const approved = await approveRequest(created, exchange, signal);
+    const approved = await approveRequest({ asked: request, created }, exchange, signal);
     return await awaitCertificate(approved, exchange, signal);
   } finally {
     removal.remove(name);
@@ -55,15 +55,21 @@ const maxApprovals = 5;
 
 /**
  * Approves a request, as the registration authority that has authenticated the caller, and returns it as it then is.
- * @throws CaError `signer-refused` when it was denied meanwhile, `signer-unavailable` when it is gone; KubernetesError
+ *
+ * Only what was asked for is approved, in the very object that was created: whoever may create and delete requests could
+ * otherwise put one of their own under its name and have us approve that.
+ * @throws CaError `signer-refused` when it was denied meanwhile or is not what was asked for, `signer-unavailable` when it
+ *   is gone; KubernetesError
  */
 async function approveRequest(
-  created: CertificateSigningRequest,
+  { asked, created }: { readonly asked: CertificateSigningRequest; readonly created: CertificateSigningRequest },
   { api }: Pick<CsrExchange, "api">,
   signal: AbortSignal,
 ): Promise<CertificateSigningRequest> {
   let request = created;
   for (let attempt = 1; ; attempt++) {
+    if (request.metadata.uid !== created.metadata.uid) throw deletedByOthers();
+    checkAsked(asked, request);
     const conditions = request.status?.conditions ?? [];
     checkNotRefused(conditions);
     if (conditions.some(({ type }) => type === "Approved")) return request;
@@ -77,6 +83,14 @@ async function approveRequest(
       request = await readRequest(api, request.metadata.name, signal);
     }
   }
+}
+
+/** What Kubernetes never changes of a request, and what an admission webhook might. */
+function checkAsked({ spec: asked }: CertificateSigningRequest, { spec: found }: CertificateSigningRequest): void {
+  const usages = new Set(found.usages);
+  const sameUsages = usages.size === asked.usages?.length && asked.usages.every((usage) => usages.has(usage));
+  if (found.request === asked.request && found.signerName === asked.signerName && sameUsages) return;
+  throw new CaError("signer-refused", "request is another in the cluster than was asked for, and was not approved");
 }
 
 const approval: CertificateSigningRequestCondition = {
