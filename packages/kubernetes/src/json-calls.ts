@@ -50,10 +50,10 @@ export function createJsonCalls(transport: Transport, bounds: CallBounds): JsonC
     try {
       return await withDeadline({ clock: bounds.clock, ms: bounds.deadlineMs, what }, work, signal);
     } catch (error) {
+      // One connection without a word, whosever patience ended first: the idle ones lead the same way.
+      if (errorCode(signal.aborted ? signal.reason : error) === "deadline-exceeded") transport.distrustIdle();
       signal.throwIfAborted();
       if (error instanceof KubernetesError || errorCode(error) !== "deadline-exceeded") throw error;
-      // One connection without a word: the idle ones lead the same way.
-      transport.distrustIdle();
       throw new KubernetesError("deadline-exceeded", `no answer to ${what} within ${bounds.deadlineMs}ms`);
     }
   }
