@@ -22,4 +22,11 @@ describe("the verdict cache", () => {
     cache.set("b", verdict, { ttlMs: 0 });
     expect([cache.get("a"), cache.get("b")]).toEqual([undefined, undefined]);
   });
+
+  it("keeps nothing until an instant that is none", () => {
+    const clock = new FakeClock();
+    const cache = createVerdictCache({ maxEntries: 2 }, clock);
+    cache.set("a", verdict, { ttlMs: 1_000, until: new Date(1e300) });
+    expect(cache.get("a")).toBeUndefined();
+  });
 });

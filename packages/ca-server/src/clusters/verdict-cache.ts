@@ -27,7 +27,8 @@ export function createVerdictCache({ maxEntries }: { readonly maxEntries: number
     set(key, verdict, { ttlMs, until }) {
       const sinceMs = clock.now().getTime();
       const untilMs = Math.min(sinceMs + ttlMs, until?.getTime() ?? Number.POSITIVE_INFINITY);
-      if (untilMs <= sinceMs) return;
+      // Written so that an instant beyond all dates, which no comparison holds for, keeps nothing instead of for ever.
+      if (!(untilMs > sinceMs)) return;
       entries.delete(key);
       entries.set(key, { verdict, sinceMs, untilMs });
       if (entries.size <= maxEntries) return;
