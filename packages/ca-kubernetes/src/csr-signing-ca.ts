@@ -4,6 +4,7 @@ import { type Clock, constantSource, type Random, type Source, type Task } from 
 import type { TrustDomain } from "@signet/spiffe";
 import type { CsrSigningEvents } from "./csr-events.ts";
 import { minLifetimeMs, signingAllowanceMs } from "./csr-request.ts";
+import { createNamedSigners } from "./named-signers.ts";
 import { createRequestRemoval } from "./request-removal.ts";
 import { createSignerCa, latestEnd, type SignerCa, type SignerCaDependencies, signingCaName } from "./signer-ca.ts";
 import { signerNameOf } from "./signer-name.ts";
@@ -45,14 +46,12 @@ export interface CsrSigningCa extends SigningCa {
   /**
    * The signer that a caller names with `CertSigner`; "" stands for none. Its root is known when this resolves.
    * @throws CaError `signer-refused` for a name that no signer can have or without a domain; what `sign` throws when its
-   *   root had to be learned
+   *   root had to be learned, and `overloaded` when too many signers are asked for theirs
    */
   signerFor(certSigner: string, signal: AbortSignal): Promise<SigningCa>;
 }
 
 const longestDeadlineMs = 60_000;
-/** The names come from callers. */
-const maxNamedSigners = 64;
 
 /**
  * Returns a signing CA that has signers of Kubernetes sign, through CertificateSigningRequests that it approves itself.
@@ -77,8 +76,9 @@ const maxNamedSigners = 64;
 export function createCsrSigningCa(options: CsrSigningCaOptions, dependencies: CsrSigningCaDependencies): CsrSigningCa {
   const removal = createRequestRemoval(options.api, dependencies);
   const { signerName, certSignerDomain } = options;
-  const named = rememberSigners((name) => openSigner(name, options, { ...dependencies, removal, api: options.api }));
-  const unnamed = signerName === undefined ? createNobody(options, dependencies) : named(signerName);
+  const open = (name: string) => openSigner(name, options, { ...dependencies, removal, api: options.api });
+  const named = createNamedSigners(open, dependencies.clock);
+  const unnamed = signerName === undefined ? createNobody(options, dependencies) : open(signerName);
 
   async function run(signal: AbortSignal): Promise<void> {
     try {
@@ -91,9 +91,9 @@ export function createCsrSigningCa(options: CsrSigningCaOptions, dependencies: C
   async function signerFor(certSigner: string, signal: AbortSignal): Promise<SigningCa> {
     if (certSigner === "") return unnamed;
     const name = signerNameOf(certSigner, certSignerDomain);
-    const signer = name === signerName ? unnamed : named(name);
-    if (signer.trustBundle.current() === undefined) await signer.probe(signal);
-    return signer;
+    if (name !== signerName) return await named.of(name, signal);
+    if (unnamed.trustBundle.current() === undefined) await unnamed.probe(signal);
+    return unnamed;
   }
 
   return {
@@ -109,20 +109,6 @@ export function createCsrSigningCa(options: CsrSigningCaOptions, dependencies: C
     health: unnamed.health,
     task: { name: "csr signing ca", run },
     signerFor,
-  };
-}
-
-/** The signers asked for last; one that is made anew has to learn again what it had learned. */
-function rememberSigners(open: (name: string) => SignerCa): (name: string) => SignerCa {
-  const signers = new Map<string, SignerCa>();
-  return (name) => {
-    const signer = signers.get(name) ?? open(name);
-    // A map keeps the order of insertion: the first is the one not asked for the longest.
-    signers.delete(name);
-    signers.set(name, signer);
-    const [oldest] = signers.keys();
-    if (signers.size > maxNamedSigners && oldest !== undefined) signers.delete(oldest);
-    return signer;
   };
 }
 
