@@ -10,8 +10,8 @@ export type LayerRule = {
 /**
  * The import table of docs/architecture.md. A package that is not listed may not exist; one that is listed need not exist yet.
  *
- * `@bufbuild/protobuf` is the one library named more than once: whoever speaks protobuf makes and reads messages with it,
- * and the generated types of `protos` are its types.
+ * Two libraries are named more than once: whoever speaks protobuf makes and reads messages with `@bufbuild/protobuf`, and the
+ * generated types of `protos` are its types; and `yaml` reads kubeconfigs as well as Istio's documents.
  */
 export const layers: Readonly<Record<string, LayerRule>> = {
   spiffe: { layer: 0, packages: [], libraries: [] },
@@ -30,8 +30,8 @@ export const layers: Readonly<Record<string, LayerRule>> = {
   kubernetes: {
     layer: 1,
     packages: ["runtime"],
-    libraries: ["@kubernetes/client-node"],
-    librariesOnlyIn: "src/client-node.ts",
+    libraries: ["yaml"],
+    librariesOnlyIn: "src/parse-yaml.ts",
   },
 
   ca: { layer: 2, packages: ["spiffe", "x509", "runtime"], libraries: [] },

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { loadAllYaml } from "@kubernetes/client-node";
 import { connectCluster, type KubernetesApi } from "@signet/kubernetes";
 import { systemClock } from "@signet/runtime";
+import { parseAllDocuments } from "yaml";
 import { kubeObjects } from "./support/kube-objects.ts";
 import type { KubeServer } from "./support/kube-server.ts";
 
@@ -74,7 +74,7 @@ function readManifest(names: Readonly<Record<string, string>>, run: string): rea
     if (!text.includes(ours)) throw new Error(`the manifest does not speak of ${ours}`);
     text = text.replaceAll(ours, theirs);
   }
-  return loadAllYaml(text) as readonly ManifestObject[];
+  return parseAllDocuments(text).map((document) => document.toJS()) as readonly ManifestObject[];
 }
 
 const plurals: Readonly<Record<string, string>> = {

@@ -1,6 +1,5 @@
 import { dirname, join } from "node:path";
 import { type Clock, errorMessage, formatHostPort, readFileCapped } from "@signet/runtime";
-import { parseYaml } from "./client-node.ts";
 import { createCredentialSource } from "./credentials.ts";
 import { KubernetesError } from "./errors.ts";
 import { createExecCredentialSource } from "./exec-credentials.ts";
@@ -8,6 +7,7 @@ import { createHttpsTransport } from "./https-transport.ts";
 import { type Kubeconfig, parseKubeconfig, parseServer } from "./kubeconfig.ts";
 import type { KubernetesApi } from "./kubernetes-api.ts";
 import { type ClusterLimits, createKubernetesApi } from "./kubernetes-client.ts";
+import { parseYaml } from "./parse-yaml.ts";
 
 /**
  * The way to a cluster.
