@@ -228,6 +228,7 @@ class Group implements FailoverGroup {
       primarySigns: this.#signs(this.#primary),
       standbySigns: this.#signs(this.#standby),
       primarySettled: this.#isSettled(this.#primary),
+      listsOfOne: publishesLists(this.#primary) !== publishesLists(this.#standby),
     });
   }
 
@@ -235,6 +236,10 @@ class Group implements FailoverGroup {
     const ready = member.notReady(this.#dependencies.clock.now()) === undefined;
     return ready && member.failures < this.#options.failuresToSwitch;
   }
+}
+
+function publishesLists({ signingCa }: FailoverMember): boolean {
+  return (signingCa.revocationLists?.current() ?? "") !== "";
 }
 
 /** Only what says that the backend is away; what it says about one request is for that request. */

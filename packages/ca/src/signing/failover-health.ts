@@ -9,8 +9,10 @@ export function failoverHealth(group: {
   readonly standbySigns: boolean;
   /** Whether peers have had the time to learn of the primary's roots. */
   readonly primarySettled: boolean;
+  /** Whether one of them publishes revocation lists and the other does not. */
+  readonly listsOfOne: boolean;
 }): SigningCaHealth {
-  const { active, primary, primarySigns, standbySigns, primarySettled } = group;
+  const { active, primary, primarySigns, standbySigns, primarySettled, listsOfOne } = group;
   if (!primarySigns && !standbySigns) return { state: "failing", reason: "neither the primary nor the standby signs" };
   if (active === "standby") {
     const waits = primarySigns && !primarySettled;
@@ -21,5 +23,9 @@ export function failoverHealth(group: {
   }
   if (!primarySigns) return { state: "degraded", reason: "the primary does not sign" };
   if (!standbySigns) return { state: "degraded", reason: "the standby does not sign" };
-  return primary.health?.current() ?? { state: "good" };
+  const health: SigningCaHealth = primary.health?.current() ?? { state: "good" };
+  // Envoy, once it has lists, refuses chains under a CA that has none.
+  return listsOfOne && health.state === "good"
+    ? { state: "degraded", reason: "only one of primary and standby has revocation lists" }
+    : health;
 }
