@@ -22,7 +22,7 @@ export function rootMap(name: string, trustBundle: () => TrustBundle | undefined
     wanted: () => trustBundle()?.pem,
     holds: (text) => {
       const bundle = trustBundle();
-      return bundle !== undefined && (text === bundle.pem || holdsSame(text, bundle));
+      return bundle !== undefined && (text === bundle.pem || (isBearable(text, bundle) && holdsSame(text, bundle)));
     },
   };
 }
@@ -40,6 +40,13 @@ export function revocationMap(name: string, revocationLists: () => string | unde
 /** Returns the ConfigMap for a namespace that has none. */
 export function newConfigMap(map: PublishedMap, namespace: string, text: string): ConfigMap {
   return { metadata: { namespace, name: map.name, labels }, data: { [map.key]: text } };
+}
+
+const spareCharacters = 64 * 1024;
+
+/** Whoever may write a ConfigMap may fill it; texts far beyond the bundle are not worth the time of reading them. */
+function isBearable(text: string, bundle: TrustBundle): boolean {
+  return text.length <= 2 * bundle.pem.length + spareCharacters;
 }
 
 // What our parser would leave out, others may trip over: such a text is put right.
