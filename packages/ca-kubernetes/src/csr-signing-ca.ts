@@ -1,4 +1,4 @@
-import { CaError, type SigningCa, type SigningCaHealth } from "@signet/ca";
+import { CaError, createAdmission, type SigningCa, type SigningCaHealth } from "@signet/ca";
 import type { KubernetesApi } from "@signet/kubernetes";
 import { type Clock, constantSource, type Random, type Source, type Task } from "@signet/runtime";
 import type { TrustDomain } from "@signet/spiffe";
@@ -52,6 +52,8 @@ export interface CsrSigningCa extends SigningCa {
 }
 
 const longestDeadlineMs = 60_000;
+/** A signer that somebody made up keeps a call for as long as that; half of all calls at most wait for such ones. */
+const firstSignatures = { maxConcurrent: 32, maxQueued: 96 };
 
 /**
  * Returns a signing CA that has signers of Kubernetes sign, through CertificateSigningRequests that it approves itself.
@@ -76,9 +78,11 @@ const longestDeadlineMs = 60_000;
 export function createCsrSigningCa(options: CsrSigningCaOptions, dependencies: CsrSigningCaDependencies): CsrSigningCa {
   const removal = createRequestRemoval(options.api, dependencies);
   const { signerName, certSignerDomain } = options;
-  const open = (name: string) => openSigner(name, options, { ...dependencies, removal, api: options.api });
-  const named = createNamedSigners(open, dependencies.clock);
-  const unnamed = signerName === undefined ? createNobody(options, dependencies) : open(signerName);
+  const shared = { ...dependencies, removal, api: options.api };
+  const forNamed = { ...shared, firstSignatures: createAdmission(firstSignatures) };
+  const named = createNamedSigners((name) => openSigner(name, options, forNamed), dependencies.clock);
+  const unnamed =
+    signerName === undefined ? createNobody(options, dependencies) : openSigner(signerName, options, shared);
 
   async function run(signal: AbortSignal): Promise<void> {
     try {

@@ -1,6 +1,7 @@
 import type { SigningCa } from "@signet/ca";
+import { testRoot } from "@signet/x509/testing";
 import { afterEach, describe, expect, it } from "vitest";
-import { type ClockedCsrCa, endAll, isCreation, newCa } from "./testing/csr-fixture.ts";
+import { type ClockedCsrCa, endAll, isCreation, newCa, requestOf } from "./testing/csr-fixture.ts";
 import { drive, driveUntil } from "./testing/drive.ts";
 
 const { signal } = new AbortController();
@@ -20,6 +21,36 @@ describe("signers that callers make up", () => {
     expect(outcomes.filter((outcome) => outcome === "overloaded")).toHaveLength(500 - 8 - 64);
   });
 
+  it("keep a bounded number of calls waiting where a root file says all there is to know", async () => {
+    const root = await testRoot();
+    const test = await newCa({ noDefault: true, certSignerDomain: "example.com", rootPem: root.pem });
+    const leaving = new AbortController();
+    const named = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => test.ca.signerFor(`made-up-${index}`, signal)),
+    );
+    const signing = Promise.all(
+      named.flatMap((signer) =>
+        Array.from({ length: 10 }, () => signer.sign(requestOf(test), leaving.signal).catch(codeOf)),
+      ),
+    );
+    await driveUntil(test.clock, () => creationsIn(test) === 32);
+    await test.clock.advance(1_000);
+    expect(creationsIn(test)).toBe(32);
+    leaving.abort();
+    const outcomes = await drive(test.clock, signing);
+    expect(outcomes.filter((outcome) => outcome === "overloaded")).toHaveLength(400 - 32 - 96);
+  });
+
+  it("do not push out one that signs where a root file says all there is to know", async () => {
+    const test = await newCa({ noDefault: true, certSignerDomain: "example.com", quiet: true });
+    const pinned = await newCa({ noDefault: true, certSignerDomain: "example.com", rootPem: test.signer.root.pem });
+    pinned.signer.replaceCa(test.signer.root, test.signer.intermediate);
+    const mesh = await pinned.ca.signerFor("mesh", signal);
+    await drive(pinned.clock, mesh.sign(requestOf(pinned), signal));
+    await nameMany(pinned, 200, signal);
+    expect(await pinned.ca.signerFor("mesh", signal)).toBe(mesh);
+  });
+
   it("do not make those forgotten that sign", async () => {
     const test = await newCa({ noDefault: true, certSignerDomain: "example.com" });
     const mesh = await drive(test.clock, test.ca.signerFor("mesh", signal));
@@ -34,8 +65,11 @@ describe("signers that callers make up", () => {
   });
 });
 
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : error;
+}
+
 function nameMany(test: ClockedCsrCa, count: number, within: AbortSignal, from = 0): Promise<readonly unknown[]> {
-  const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : error);
   const ask = (index: number): Promise<SigningCa | unknown> =>
     test.ca.signerFor(`made-up-${from + index}`, within).catch(codeOf);
   return Promise.all(Array.from({ length: count }, (_, index) => ask(index)));

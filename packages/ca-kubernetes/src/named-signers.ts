@@ -25,12 +25,17 @@ export function createNamedSigners(open: (signerName: string) => SignerCa, clock
   // Whoever gives up does not end what others wait for.
   const never = new AbortController().signal;
 
+  /** A map keeps the order of insertion: the first is the one not asked for the longest. One that has never signed goes first. */
+  function leastWorth(): string {
+    const [oldest = ""] = known.keys();
+    for (const [name, signer] of known) if (signer.signingKeyInfo() === undefined) return name;
+    return oldest;
+  }
+
   function remember(name: string, signer: SignerCa): SignerCa {
-    // A map keeps the order of insertion: the first is the one not asked for the longest.
     known.delete(name);
+    if (known.size >= maxKnown) known.delete(leastWorth());
     known.set(name, signer);
-    const [oldest] = known.keys();
-    if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
     return signer;
   }
 

@@ -1,4 +1,5 @@
 import {
+  type Admission,
   buildSvidTemplate,
   CaError,
   type Canary,
@@ -38,6 +39,8 @@ export type SignerCaDependencies = {
   readonly randomBytes: (size: number) => Uint8Array;
   readonly removal: RequestRemoval;
   readonly events: CsrSigningEvents;
+  /** Bounds signatures by signers that have never signed, where anyone can make up the name of one; shared by them. */
+  readonly firstSignatures?: Admission;
 };
 
 /** A signing CA that is a signer of Kubernetes. */
@@ -179,8 +182,11 @@ class KubernetesSigner implements SignerCa {
   }
 
   async #signForCaller(request: SigningRequest, signal: AbortSignal): Promise<SignerAnswer> {
+    const { firstSignatures } = this.#dependencies;
+    const exchange = (): Promise<SignerAnswer> => this.#exchange(request, signal);
     try {
-      const answer = await this.#exchange(request, signal);
+      const isUnproven = firstSignatures !== undefined && this.#latest === undefined;
+      const answer = await (isUnproven ? firstSignatures.run(exchange, signal) : exchange());
       this.#health.signed("caller");
       return answer;
     } catch (error) {
