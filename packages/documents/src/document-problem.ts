@@ -1,15 +1,19 @@
-/** Something wrong with a document, and where. */
-export type DocumentProblem = {
+/** A place in a file. */
+export type DocumentPosition = {
   /** The file as the reader was told it is called. */
   readonly file: string;
-  /** The field, such as `caCertificates[0].pem`; empty for the document as a whole. */
-  readonly path: string;
-  /** What is wrong, for people. */
-  readonly message: string;
   /** From 1. */
   readonly line: number;
   /** From 1, in UTF-16 code units. */
   readonly column: number;
+};
+
+/** Something wrong with a document, and where. */
+export type DocumentProblem = DocumentPosition & {
+  /** The field, such as `caCertificates[0].pem`; empty for the document as a whole. */
+  readonly path: string;
+  /** What is wrong, for people. */
+  readonly message: string;
 };
 
 /**

@@ -2,14 +2,17 @@ import { type DocumentNode, describeKind, type NodeOf } from "./document-node.ts
 import type { DocumentText } from "./document-text.ts";
 
 /**
- * Reads the fields of one map of a document. What is missing, null or, as in protobuf's JSON, empty text is absent; what is
- * of the wrong kind is absent too, and a problem at its place in the text.
+ * Reads the fields of one map of a document. What is missing or null is absent. What is of the wrong kind is absent too,
+ * and a problem at its place in the text.
  *
- * A field is found by its name in lowerCamelCase, or in the snake_case that protobuf's JSON accepts as well.
+ * As protobuf's JSON has it, a field is found by its name in lowerCamelCase or in snake_case, and empty text is absent.
+ * An exact reader takes the one name, and empty text for what it is, as Kubernetes does.
  */
 export interface FieldReader {
   /** Where the map is in its document; empty at the top. */
   readonly path: string;
+  /** Where the map is in its text. */
+  readonly offset: number;
   /** Whether the field is there, be it valid or not. */
   holds(name: string): boolean;
   /** The text of a field. */
@@ -18,25 +21,38 @@ export interface FieldReader {
   parsed<T>(name: string, read: (text: string) => T): T | undefined;
   /** The texts of a list, each as `read` makes a value of it. */
   parsedList<T>(name: string, read: (text: string) => T): readonly T[];
+  /** Whether a field is true. */
+  bool(name: string): boolean | undefined;
   /** A map within this one. */
   map(name: string): FieldReader | undefined;
-  /** A list of maps. */
-  maps(name: string): readonly FieldReader[];
+  /** A list of maps; `missing` is the problem with an entry that is null, where there are better words for it. */
+  maps(name: string, missing?: string): readonly FieldReader[];
+  /** How many entries a list has; 0 where there is none. */
+  count(name: string): number;
+  /** The names of all fields. */
+  names(): readonly string[];
   /** Notes a problem with a field of this map, or with the map itself; `message` continues after the path. */
   report(message: string, name?: string): void;
+  /** Notes a warning in the same way. */
+  warn(message: string, name?: string): void;
   /** The names of fields that nobody has asked for, for documents in which every field has a meaning. */
   unread(): readonly string[];
 }
 
+/** What a reader reads about, and how; `exact` is false where it is absent. */
+export type FieldReaderOptions = { readonly path: string; readonly about: DocumentText; readonly exact?: boolean };
+
 /** Returns a reader of the fields of `node`. */
 export function createFieldReader(
   node: NodeOf<"map">,
-  { path, about }: { readonly path: string; readonly about: DocumentText },
+  { path, about, exact = false }: FieldReaderOptions,
 ): FieldReader {
   const asked = new Set<string>();
+  const within = (found: FoundOf<"map">): FieldReader =>
+    createFieldReader(found.node, { path: found.path, about, exact });
 
   function find(name: string): Found | undefined {
-    const snake = snakeCase(name);
+    const snake = exact ? name : snakeCase(name);
     const entry = node.entries.get(name) ?? node.entries.get(snake);
     const other = snake === name ? undefined : node.entries.get(snake);
     if (other !== undefined && other !== entry && !asked.has(name)) {
@@ -52,26 +68,41 @@ export function createFieldReader(
     return found === undefined ? undefined : ofKind(found, kind, about);
   }
 
+  const isAbsent = (value: DocumentNode): boolean => !exact && value.kind === "text" && value.value === "";
+
   function parsed<T>(name: string, read: (text: string) => T): T | undefined {
     const found = field(name, "text");
-    return found === undefined || found.node.value === "" ? undefined : readText(found, read, about);
+    return found === undefined || isAbsent(found.node) ? undefined : readText(found, read, about);
   }
 
-  function items<K extends DocumentNode["kind"]>(name: string, kind: K): readonly FoundOf<K>[] {
+  function items<K extends DocumentNode["kind"]>(name: string, kind: K, missing?: string): readonly FoundOf<K>[] {
     const list = field(name, "list");
     if (list === undefined) return [];
     return list.node.items.flatMap((item, index) => {
-      const found = ofKind({ node: item, path: `${list.path}[${index}]` }, kind, about);
+      const entry = { node: item, path: `${list.path}[${index}]` };
+      if (item.kind === "null" && missing !== undefined) {
+        about.report({ offset: item.offset, path: entry.path, message: missing });
+        return [];
+      }
+      const found = ofKind(entry, kind, about);
       return found === undefined ? [] : [found];
     });
   }
 
+  /** The place of what is said about a field: its value; its key where that is all there is; else the map. */
+  function place(message: string, name: string | undefined): Parameters<DocumentText["report"]>[0] {
+    const key = name === undefined ? undefined : node.entries.get(name)?.keyOffset;
+    const offset = (name === undefined ? undefined : find(name)?.node.offset) ?? key ?? node.offset;
+    return { offset, path: name === undefined ? path : join(path, name), message };
+  }
+
   return {
     path,
+    offset: node.offset,
     parsed,
     holds(name) {
       const value = find(name)?.node;
-      return value !== undefined && !(value.kind === "text" && value.value === "");
+      return value !== undefined && !isAbsent(value);
     },
     text: (name) => parsed(name, (text) => text),
     parsedList: (name, read) =>
@@ -79,19 +110,22 @@ export function createFieldReader(
         const value = readText(found, read, about);
         return value === undefined ? [] : [value];
       }),
+    bool: (name) => field(name, "bool")?.node.value,
     map(name) {
       const found = field(name, "map");
-      return found && createFieldReader(found.node, { path: found.path, about });
+      return found && within(found);
     },
-    maps: (name) => items(name, "map").map((found) => createFieldReader(found.node, { path: found.path, about })),
-    report(message, name) {
-      const offset = (name === undefined ? undefined : find(name)?.node.offset) ?? node.offset;
-      about.report({ offset, path: name === undefined ? path : join(path, name), message });
+    maps: (name, missing) => items(name, "map", missing).map(within),
+    count(name) {
+      const list = find(name)?.node;
+      return list?.kind === "list" ? list.items.length : 0;
     },
+    names: () => [...node.entries.keys()],
+    report: (message, name) => about.report(place(message, name)),
+    warn: (message, name) => about.warn(place(message, name)),
     unread: () => [...node.entries.keys()].filter((name) => !asked.has(name)),
   };
 }
-
 function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -14,8 +14,9 @@ import {
 } from "yaml";
 import type { DocumentNode, MapEntry } from "./document-node.ts";
 import type { DocumentText } from "./document-text.ts";
+import type { TextSpan } from "./split-yaml.ts";
 
-/** Largest text of documents, in UTF-16 code units. */
+/** Largest text that is one document, in UTF-16 code units. */
 export const maxTextLength = 524_288;
 
 /** Most values of one text, those behind an alias counted at every alias: what few lines can name may be endless. */
@@ -31,23 +32,31 @@ const maxDepth = 64;
  * are scalars and appear once. Aliases are followed and what they add up to is bounded, as are size and depth.
  */
 export function parseYaml(text: string, about: DocumentText): readonly DocumentNode[] {
-  if (text.length > maxTextLength) {
-    about.report({ offset: 0, path: "", message: `is longer than ${maxTextLength} characters` });
+  const nodes = readYaml(text, about, { start: 0, end: text.length });
+  return about.problems.length > 0 ? [] : nodes;
+}
+
+/**
+ * Reads like `parseYaml` the part of a text that `span` is, and returns what could be read of it in spite of its problems:
+ * enough to tell which document it is that cannot be used. Offsets are into the whole text.
+ */
+export function readYaml(text: string, about: DocumentText, span: TextSpan): readonly DocumentNode[] {
+  const { start, end } = span;
+  if (end - start > maxTextLength) {
+    about.report({ offset: start, path: "", message: `is longer than ${maxTextLength} characters` });
     return [];
   }
-  const documents = parseText(text, about);
   const nodes: DocumentNode[] = [];
-  for (const document of documents) {
-    if (about.problems.length > 0) return [];
-    const node = convertDocument(document, about);
+  for (const document of parseText(text.slice(start, end), about, start)) {
+    const node = convertDocument(document, about, start);
     if (node !== undefined) nodes.push(node);
   }
-  return about.problems.length > 0 ? [] : nodes;
+  return nodes;
 }
 
 type ParsedDocument = Document.Parsed<ParsedNode>;
 
-function parseText(text: string, about: DocumentText): readonly ParsedDocument[] {
+function parseText(text: string, about: DocumentText, start: number): readonly ParsedDocument[] {
   try {
     const documents = parseAllDocuments(text, {
       // Its own check compares every key with every other; ours is below.
@@ -57,24 +66,27 @@ function parseText(text: string, about: DocumentText): readonly ParsedDocument[]
       resolveKnownTags: false,
     });
     const parsed = Array.isArray(documents) ? documents : [];
-    for (const document of parsed) reportErrors(document, about);
+    for (const document of parsed) reportErrors(document, about, start);
     return parsed;
   } catch (error) {
     // Recursion that its own limits have missed; anything else would be a fault of the library, and is no document either.
     const message = error instanceof RangeError ? "is nested too deeply" : "cannot be read as YAML";
-    about.report({ offset: 0, path: "", message });
+    about.report({ offset: start, path: "", message });
     return [];
   }
 }
 
-function reportErrors(document: ParsedDocument, about: DocumentText): void {
+function reportErrors(document: ParsedDocument, about: DocumentText, start: number): void {
   const { directives, errors, warnings } = document;
-  for (const { pos, message } of [...errors.slice(0, 20), ...warnings.slice(0, 20)]) {
-    about.report({ offset: pos[0], path: "", message: `is not valid: ${printable(message)}` });
+  for (const { pos, code, message } of [...errors.slice(0, 20), ...warnings.slice(0, 20)]) {
+    // The stack has ended before our own limit was looked at.
+    const deep = code === "RESOURCE_EXHAUSTION";
+    const fault = deep ? `is nested more than ${maxDepth} deep` : `is not valid: ${printable(message)}`;
+    about.report({ offset: start + pos[0], path: "", message: fault });
   }
   if (directives.yaml.explicit === true && directives.yaml.version !== "1.2") {
     const message = `asks for YAML ${directives.yaml.version}, and only 1.2 is read`;
-    about.report({ offset: 0, path: "", message });
+    about.report({ offset: start, path: "", message });
   }
 }
 
@@ -86,6 +98,8 @@ function printable(message: string): string {
 /** What is known while one document is converted, in the order of its text. */
 type Conversion = {
   readonly about: DocumentText;
+  /** Where in the whole text the offsets of the library begin. */
+  readonly start: number;
   readonly anchors: Map<string, Anchored>;
   nodes: number;
 };
@@ -102,10 +116,10 @@ class Unreadable extends Error {
   }
 }
 
-function convertDocument(document: ParsedDocument, about: DocumentText): DocumentNode | undefined {
+function convertDocument(document: ParsedDocument, about: DocumentText, start: number): DocumentNode | undefined {
   if (document.contents === null) return undefined;
   try {
-    return convert(document.contents, { about, anchors: new Map(), nodes: 0 }, 0);
+    return convert(document.contents, { about, start, anchors: new Map(), nodes: 0 }, 0);
   } catch (error) {
     if (!(error instanceof Unreadable)) throw error;
     about.report({ offset: error.offset, path: "", message: error.message });
@@ -114,7 +128,7 @@ function convertDocument(document: ParsedDocument, about: DocumentText): Documen
 }
 
 function convert(node: Node, conversion: Conversion, depth: number): DocumentNode {
-  const offset = node.range?.[0] ?? 0;
+  const offset = offsetOf(node, conversion);
   if (depth > maxDepth) throw new Unreadable(offset, `is nested more than ${maxDepth} deep`);
   if (isAlias(node)) return follow(node.source, offset, conversion);
   const before = conversion.nodes;
@@ -141,7 +155,7 @@ function count(nodes: number, offset: number, conversion: Conversion): void {
 }
 
 function convertContent(node: Node, conversion: Conversion, depth: number): DocumentNode {
-  const offset = node.range?.[0] ?? 0;
+  const offset = offsetOf(node, conversion);
   if (isMap(node)) return { kind: "map", offset, entries: convertEntries(node, conversion, depth) };
   if (isSeq(node)) {
     const items = node.items.map((item) => {
@@ -162,29 +176,38 @@ function isNode(value: unknown): value is Node {
   return isAlias(value) || isMap(value) || isSeq(value) || isScalar(value);
 }
 
+/** A key that cannot be used is told and passed over, so that the rest still says which document it is. */
 function convertEntries(map: YAMLMap, conversion: Conversion, depth: number): ReadonlyMap<string, MapEntry> {
   const entries = new Map<string, MapEntry>();
   for (const pair of map.items) {
-    const { key, keyOffset } = readKey(pair, map);
-    if (key === "<<") throw new Unreadable(keyOffset, "has a merge key, and those are not read: write the fields out");
-    const first = entries.get(key);
-    if (first !== undefined) {
-      const message = `has the key ${JSON.stringify(key.slice(0, 200))} twice`;
-      throw new Unreadable(keyOffset, message);
-    }
-    entries.set(key, { keyOffset, value: convertItem(pair.value, keyOffset, { conversion, depth }) });
+    const { key, keyOffset } = readKey(pair, map, conversion);
+    const value = convertItem(pair.value, keyOffset, { conversion, depth });
+    const fault = keyFault(key, entries);
+    if (fault !== undefined) conversion.about.report({ offset: keyOffset, path: "", message: fault });
+    else entries.set(key ?? "", { keyOffset, value });
   }
   return entries;
 }
 
-function readKey(pair: Pair, map: YAMLMap): { readonly key: string; readonly keyOffset: number } {
-  const { key } = pair;
-  const mapOffset = map.range?.[0] ?? 0;
-  if (!isScalar(key))
-    throw new Unreadable(isNode(key) ? (key.range?.[0] ?? mapOffset) : mapOffset, "has a key that is no text");
+function keyFault(key: string | undefined, entries: ReadonlyMap<string, MapEntry>): string | undefined {
+  if (key === undefined) return "has a key that is no text";
+  if (key === "<<") return "has a merge key, and those are not read: write the fields out";
+  return entries.has(key) ? `has the key ${JSON.stringify(key.slice(0, 200))} twice` : undefined;
+}
+
+function readKey(
+  { key }: Pair,
+  map: YAMLMap,
+  conversion: Conversion,
+): { readonly key: string | undefined; readonly keyOffset: number } {
+  const keyOffset = offsetOf(isNode(key) && key.range ? key : map, conversion);
+  if (!isScalar(key)) return { key: undefined, keyOffset };
   // As written, so that 1 and true are "1" and "true" as in JSON.
-  const text = typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
-  return { key: text, keyOffset: key.range?.[0] ?? mapOffset };
+  return { key: typeof key.value === "string" ? key.value : (key.source ?? String(key.value)), keyOffset };
+}
+
+function offsetOf(node: Node, { start }: Conversion): number {
+  return start + (node.range?.[0] ?? 0);
 }
 
 function convertScalar({ value }: Scalar, offset: number): DocumentNode {
