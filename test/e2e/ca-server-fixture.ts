@@ -95,7 +95,10 @@ export type CertificateCall = {
   readonly csr: string;
   readonly token?: string | undefined;
   readonly validityDuration?: bigint;
+  /** Of the request. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Of the call, beside the token. */
+  readonly headers?: Readonly<Record<string, string>>;
 };
 
 /** What came of it. */
@@ -104,7 +107,11 @@ export type CertificateAnswer =
   | { readonly kind: "refused"; readonly code: Status; readonly message: string };
 
 /** Calls CreateCertificate. */
-export async function createCertificate(channel: Channel, call: CertificateCall): Promise<CertificateAnswer> {
+export async function createCertificate(
+  channel: Channel,
+  call: CertificateCall,
+  deadlineMs = 10_000,
+): Promise<CertificateAnswer> {
   try {
     const response = await channel.unary(
       IstioCertificateService.method.createCertificate,
@@ -114,9 +121,9 @@ export async function createCertificate(channel: Channel, call: CertificateCall)
         ...(call.metadata !== undefined && { metadata: { ...call.metadata } }),
       },
       {
-        deadlineMs: 10_000,
-        signal: AbortSignal.timeout(20_000),
-        metadata: call.token === undefined ? {} : { authorization: `Bearer ${call.token}` },
+        deadlineMs,
+        signal: AbortSignal.timeout(2 * deadlineMs),
+        metadata: { ...call.headers, ...(call.token !== undefined && { authorization: `Bearer ${call.token}` }) },
       },
     );
     return { kind: "issued", chain: response.certChain };
