@@ -151,7 +151,7 @@ function caEnvironment(
     SIGNET_CA_LISTEN: `${loopback}:${ports.ca}`,
     SIGNET_MONITORING_LISTEN: `${loopback}:${ports.monitoring}`,
     SIGNET_HTTP_LISTEN: `${loopback}:${ports.ready}`,
-    SIGNET_SERVING_NAMES: ["localhost", loopback, ...(env["SIGNET_SERVING_NAMES"]?.split(",") ?? [])].join(","),
+    SIGNET_SERVING_NAMES: ["localhost", loopback, ...(env.SIGNET_SERVING_NAMES?.split(",") ?? [])].join(","),
     TOKEN_ISSUER: issuer,
   };
 }
