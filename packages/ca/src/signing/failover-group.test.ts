@@ -77,9 +77,9 @@ describe("createFailoverGroup", () => {
   it("switches within calls, without waiting for a canary, and has the last one signed", async () => {
     const { group, issue, signerOf, primary, told } = await setUp();
     primary.failWith(sealed);
-    await expect(issue()).rejects.toBe(sealed);
-    await expect(issue()).rejects.toBe(sealed);
-    expect(signerOf(await issue())).toBe("standby");
+    await expect(issue(undefined, "one")).rejects.toBe(sealed);
+    await expect(issue(undefined, "two")).rejects.toBe(sealed);
+    expect(signerOf(await issue(undefined, "three"))).toBe("standby");
     expect(signerOf(await issue())).toBe("standby");
     expect(group.active()).toBe("standby");
     expect(told.filter(({ kind }) => kind === "switched")).toEqual([toStandby]);

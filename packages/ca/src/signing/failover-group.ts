@@ -31,8 +31,8 @@ export interface FailoverGroup extends SigningCa {
  *
  * The trust bundle is the union of both at all times, so peers know the standby's roots before it is needed. The standby
  * takes over after failed canaries in a row; calls that find the primary away count like one canary, however many fail
- * at once, and a call that was under way then is signed by the other. A refusal never counts unless a canary got it:
- * a caller whom the primary refuses must not bring about that the standby signs. The primary comes back after good
+ * at once, and a call that was under way then is signed by the other. Those of one caller count once between two good
+ * canaries, and a refusal only if a canary got it: no single caller must bring about that the standby signs. The primary comes back after good
  * canaries in a row. No two switches come within one interval, except when the wall clock is set.
  *
  * A member whose roots are not known never signs; a chain that leads to no root of the union is refused like any other
@@ -119,7 +119,7 @@ class Group implements FailoverGroup {
       signal.throwIfAborted();
       if (!isOutage(error)) throw error;
       // Calls that were under way together fail together: that is one failure, not many.
-      if (member.failures === failuresBefore) this.#noteFailure(member, error);
+      if (member.failures === failuresBefore && member.failsFirstFor(request)) this.#noteFailure(member, error);
       this.#decide();
       if (this.#active === member) throw error;
       return await this.#active.sign(request, clock.now(), signal);

@@ -7,12 +7,16 @@ import { type Canary, signCanary } from "./canary.ts";
 /** A place in a failover group. */
 export type FailoverRole = "primary" | "standby";
 
+const maxRemembered = 1_000;
+
 /** One signing CA of a failover group, and how it has done of late. */
 export class FailoverMember {
   readonly role: FailoverRole;
   readonly signingCa: SigningCa;
-  /** Since the last good canary: of canaries and of calls. */
+  /** Since the last good canary: of canaries, and of calls of one caller each. */
   failures = 0;
+  /** For whom calls failed since the last good canary, as far as they counted. */
+  readonly #failedFor = new Set<string>();
   /** In a row. */
   goodCanaries = 0;
   lastError: unknown;
@@ -61,8 +65,18 @@ export class FailoverMember {
     }
   }
 
+  /** Whether a call for these names fails for the first time since the last good canary; from then on it is noted. */
+  failsFirstFor({ template }: SigningRequest): boolean {
+    const names = JSON.stringify(template.subjectAltNames);
+    if (this.#failedFor.has(names)) return false;
+    // Who else it fails for is of no interest then.
+    if (this.#failedFor.size < maxRemembered) this.#failedFor.add(names);
+    return true;
+  }
+
   noteGoodCanary(): void {
     this.failures = 0;
+    this.#failedFor.clear();
     this.goodCanaries++;
   }
 

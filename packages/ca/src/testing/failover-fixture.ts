@@ -1,5 +1,5 @@
 import { FakeClock } from "@signet/runtime/testing";
-import { parseSpiffeId, parseTrustDomain } from "@signet/spiffe";
+import { parseSpiffeId, parseTrustDomain, type SpiffeId } from "@signet/spiffe";
 import { type CertificateChain, createCsr, generateKeyPair } from "@signet/x509";
 import { CaError } from "../errors.ts";
 import { issueSvid } from "../issue-svid.ts";
@@ -13,10 +13,10 @@ import { type FakeSigningCa, fakeSigningCa, recordingEvents } from "../testing.t
 export const intervalMs: number = 10_000;
 export const sealed: CaError = new CaError("signer-unavailable", "sealed");
 
-const spiffeId = parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend");
+const nameOf = (account: string): SpiffeId => parseSpiffeId(`spiffe://cluster.local/ns/demo/sa/${account}`);
 const limits = { defaultTtlMs: 3_600_000, maxTtlMs: 86_400_000 };
 const key = await generateKeyPair("P-256");
-const csrPem = createCsr({ key, spiffeId });
+const csrPem = createCsr({ key, spiffeId: nameOf("frontend") });
 const canary: Canary = await createCanary({ trustDomain: parseTrustDomain("cluster.local") });
 
 /** Everything a group told of, in order. */
@@ -28,8 +28,8 @@ export type FailoverFixture = {
   readonly standby: FakeSigningCa;
   readonly group: FailoverGroup;
   readonly told: readonly ToldEvent[];
-  /** Has the group sign for a workload, as the CA server does. */
-  issue(signal?: AbortSignal): Promise<CertificateChain>;
+  /** Has the group sign for a workload, as the CA server does; for one "frontend" unless another account is named. */
+  issue(signal?: AbortSignal, account?: string): Promise<CertificateChain>;
   /** Which member signed a chain. */
   signerOf(chain: CertificateChain): "primary" | "standby" | "neither";
   /** Goes on by so many intervals. */
@@ -64,9 +64,9 @@ export async function failoverFixture(
   await clock.advance(intervalMs / 2 - 1);
   return {
     ...{ clock, primary, standby, group, told },
-    async issue(signal = new AbortController().signal) {
+    async issue(signal = new AbortController().signal, account = "frontend") {
       const dependencies = { signingCa: group, limits, clock, events: recordingEvents() };
-      const request = { csrPem, requestedSeconds: 0n, caller: { spiffeId, source: "token" } } as const;
+      const request = { csrPem, requestedSeconds: 0n, caller: { spiffeId: nameOf(account), source: "token" } } as const;
       return (await issueSvid(request, dependencies, signal)).chain;
     },
     signerOf([leaf]) {
