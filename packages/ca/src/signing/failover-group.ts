@@ -1,11 +1,16 @@
 import { type Clock, createSource, type Publisher, type Random, type Source, type Task } from "@signet/runtime";
 import type { Certificate, CertificateChain, PublicKeyInfo, TrustBundle } from "@signet/x509";
-import { CaError } from "../errors.ts";
 import type { SigningCa, SigningCaHealth, SigningRequest } from "../signing-ca.ts";
 import type { FailoverEvents, SwitchedEvent } from "./failover-events.ts";
 import { failoverHealth } from "./failover-health.ts";
-import { FailoverMember, type FailoverRole } from "./failover-member.ts";
-import { type FailoverGroupOptions, type FailoverPatience, failoverPatience } from "./failover-options.ts";
+import { FailoverMember, type FailoverRole, isOutage } from "./failover-member.ts";
+import {
+  type FailoverGroupOptions,
+  type FailoverPatience,
+  failoverPatience,
+  longestCanaryMs,
+  startMs,
+} from "./failover-options.ts";
 import { RootAges } from "./root-ages.ts";
 import { unionRevocationLists } from "./union-revocation-lists.ts";
 import { unionTrustBundle } from "./union-trust-bundle.ts";
@@ -56,8 +61,6 @@ export function createFailoverGroup(
   return new Group(options, dependencies);
 }
 
-const longestCanaryMs = 5_000;
-
 class Group implements FailoverGroup {
   readonly name = "failover";
   readonly keyIsLocal = false;
@@ -74,6 +77,7 @@ class Group implements FailoverGroup {
   readonly #rootAges: RootAges;
   #active: FailoverMember;
   #lastSwitchMs = Number.NEGATIVE_INFINITY;
+  readonly #startedMs: number;
 
   constructor(options: FailoverGroupOptions, dependencies: FailoverGroupDependencies) {
     const { primary, standby, ...rest } = options;
@@ -87,6 +91,7 @@ class Group implements FailoverGroup {
     this.#standby = new FailoverMember("standby", standby);
     this.#rootAges = new RootAges(this.trustBundle.current());
     this.#active = this.#primary;
+    this.#startedMs = dependencies.clock.now().getTime();
     this.health = createSource(this.#judgeHealth());
   }
 
@@ -130,10 +135,12 @@ class Group implements FailoverGroup {
     return this.#active === this.#primary ? this.#standby : this.#primary;
   }
 
-  /** The member that signs; the other one, from now on, when that cannot even be asked. */
+  /** The member that signs; the other one, from now on, when that cannot even be asked and has had the time to start. */
   #memberToAsk(): FailoverMember {
-    const problem = this.#active.notReady(this.#dependencies.clock.now());
-    if (problem !== undefined && this.#canTakeOver(this.#other())) {
+    const now = this.#dependencies.clock.now();
+    const problem = this.#active.notReady(now);
+    const isStarting = Math.abs(now.getTime() - this.#startedMs) < startMs;
+    if (problem !== undefined && !isStarting && this.#canTakeOver(this.#other())) {
       this.#switchTo(this.#other(), "signer-not-ready", problem);
     }
     return this.#active;
@@ -228,7 +235,7 @@ class Group implements FailoverGroup {
       primarySigns: this.#signs(this.#primary),
       standbySigns: this.#signs(this.#standby),
       primarySettled: this.#isSettled(this.#primary),
-      listsOfOne: publishesLists(this.#primary) !== publishesLists(this.#standby),
+      listsOfOne: this.#primary.publishesLists() !== this.#standby.publishesLists(),
     });
   }
 
@@ -236,13 +243,4 @@ class Group implements FailoverGroup {
     const ready = member.notReady(this.#dependencies.clock.now()) === undefined;
     return ready && member.failures < this.#options.failuresToSwitch;
   }
-}
-
-function publishesLists({ signingCa }: FailoverMember): boolean {
-  return (signingCa.revocationLists?.current() ?? "") !== "";
-}
-
-/** Only what says that the backend is away; what it says about one request is for that request. */
-function isOutage(error: unknown): boolean {
-  return error instanceof CaError && error.code === "signer-unavailable";
 }

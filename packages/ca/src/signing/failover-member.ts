@@ -74,6 +74,10 @@ export class FailoverMember {
     return true;
   }
 
+  publishesLists(): boolean {
+    return (this.signingCa.revocationLists?.current() ?? "") !== "";
+  }
+
   noteGoodCanary(): void {
     this.failures = 0;
     this.#failedFor.clear();
@@ -85,6 +89,11 @@ export class FailoverMember {
     this.goodCanaries = 0;
     this.lastError = error;
   }
+}
+
+/** Only what says that the backend is away; what it says about one request is for that request. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof CaError && error.code === "signer-unavailable";
 }
 
 function wholeSeconds(instant: Date): Date {

@@ -2,6 +2,12 @@ import { RuntimeError } from "@signet/runtime";
 import type { SigningCa } from "../signing-ca.ts";
 import type { Canary } from "./canary.ts";
 
+/** What a canary signature may take, in milliseconds. */
+export const longestCanaryMs = 5_000;
+
+/** A member elsewhere is read within a moment of the start, in milliseconds; whoever calls before that comes again. */
+export const startMs = 4_000;
+
 /** Which two CAs, and how patient to be with them. */
 export type FailoverGroupOptions = {
   readonly primary: SigningCa;

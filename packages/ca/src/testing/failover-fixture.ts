@@ -42,11 +42,13 @@ export async function failoverFixture(
   options: Partial<Omit<FailoverGroupOptions, "primary" | "standby" | "canary">> & {
     readonly primary?: FakeSigningCa;
     readonly standby?: FakeSigningCa;
+    /** True leaves the clock at the start; else the group has had its first moments. */
+    readonly justStarted?: boolean;
     /** What the group sees of the fakes. */
     readonly wrap?: (member: FakeSigningCa) => SigningCa;
   } = {},
 ): Promise<FailoverFixture> {
-  const { wrap = (member) => member, ...rest } = options;
+  const { wrap = (member) => member, justStarted = false, ...rest } = options;
   const primary = rest.primary ?? (await fakeSigningCa({ name: "vault", keyIsLocal: false }));
   const standby = rest.standby ?? (await fakeSigningCa({ name: "plugged-in" }));
   const clock = new FakeClock(new Date("2026-11-01T12:00:00Z"));
@@ -61,7 +63,7 @@ export async function failoverFixture(
   const controller = new AbortController();
   const running = group.task.run(controller.signal).catch(() => undefined);
   // From here a round comes after each whole interval.
-  await clock.advance(intervalMs / 2 - 1);
+  if (!justStarted) await clock.advance(intervalMs / 2 - 1);
   return {
     ...{ clock, primary, standby, group, told },
     async issue(signal = new AbortController().signal, account = "frontend") {
