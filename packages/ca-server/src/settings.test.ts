@@ -194,6 +194,13 @@ describe("parseCaServerSettings", () => {
         ...{ EXTERNAL_CA: "ISTIOD_RA_KUBERNETES_API", K8S_SIGNER: "example.com/mesh", SIGNET_KUBECONFIG: "k" },
       },
     ],
+    [
+      "a standby where callers choose their signers",
+      {
+        ...{ SIGNET_STANDBY_CA: "vault", VAULT_ADDR: "https://vault.example:8200", VAULT_TOKEN: "t" },
+        ...{ EXTERNAL_CA: "ISTIOD_RA_KUBERNETES_API", CERT_SIGNER_DOMAIN: "example.com", SIGNET_KUBECONFIG: "k" },
+      },
+    ],
     ["one file of its certificate without the others", { SIGNET_TLS_CERT_FILE: "c" }],
     ["callers whom nobody knows", { XDS_AUTH: "false" }],
     ["tokens in the clear", { XDS_AUTH_PLAINTEXT: "true" }],

@@ -41,6 +41,9 @@ export function readSigningSettings(values: CaServerSettingValues): {
   // VAULT_ADDR is in many a shell that has nothing to do with us.
   const vaultProblems = usesVault ? vault.problems : [];
   const problems = [...kubernetes.problems, ...vaultProblems, ...checkChoice(values), ...checkLifetimes(values)];
+  if (standby !== undefined && kubernetes.settings.registrationAuthority?.certSignerDomain !== undefined) {
+    problems.push("CERT_SIGNER_DOMAIN lets callers choose their signer, and SIGNET_STANDBY_CA would sign in its place");
+  }
   return { signing, problems };
 }
 
