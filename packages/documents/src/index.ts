@@ -1,2 +1,10 @@
-export { type DocumentProblem, describeProblem } from "./document-problem.ts";
+export type { Attachment, TargetReference, WorkloadSelector } from "./attachment.ts";
+export { type DocumentPosition, type DocumentProblem, describeProblem } from "./document-problem.ts";
+export { DocumentsError, type DocumentsErrorCode } from "./errors.ts";
+export type { ClaimToHeader, JwtHeaderLocation, JwtRule } from "./jwt-rule.ts";
 export { type MeshCaCertificate, type MeshConfig, type ParsedMeshConfig, parseMeshConfig } from "./mesh-config.ts";
+export { type Document, type ParsedDocuments, type ParseOptions, parseDocuments } from "./parse-documents.ts";
+export type { RefusedDocument } from "./refused-document.ts";
+export type { RequestAuthentication } from "./request-authentication.ts";
+export { type Selectable, type SelectOptions, selectDocuments } from "./select-documents.ts";
+export { parseWorkload, type ServiceName, type Workload } from "./workload.ts";

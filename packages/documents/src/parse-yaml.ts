@@ -176,16 +176,22 @@ function isNode(value: unknown): value is Node {
   return isAlias(value) || isMap(value) || isSeq(value) || isScalar(value);
 }
 
-/** A key that cannot be used is told and passed over, so that the rest still says which document it is. */
+/**
+ * A key that cannot be used is told and passed over, so that the rest still says which document it is; of a key that is
+ * there twice neither value is taken.
+ */
 function convertEntries(map: YAMLMap, conversion: Conversion, depth: number): ReadonlyMap<string, MapEntry> {
   const entries = new Map<string, MapEntry>();
+  const twice = new Set<string>();
   for (const pair of map.items) {
     const { key, keyOffset } = readKey(pair, map, conversion);
     const value = convertItem(pair.value, keyOffset, { conversion, depth });
     const fault = keyFault(key, entries);
     if (fault !== undefined) conversion.about.report({ offset: keyOffset, path: "", message: fault });
+    if (fault !== undefined) twice.add(key ?? "");
     else entries.set(key ?? "", { keyOffset, value });
   }
+  for (const key of twice) entries.delete(key);
   return entries;
 }
 
