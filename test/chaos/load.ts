@@ -13,13 +13,31 @@ export type LoadReport = {
   readonly messages: ReadonlySet<string>;
 };
 
+/** What came of two spans of calls. */
+export function joinReports(first: LoadReport, second: LoadReport): LoadReport {
+  const counts = new Map(first.counts);
+  for (const [kind, count] of second.counts) counts.set(kind, (counts.get(kind) ?? 0) + count);
+  return {
+    counts,
+    calls: first.calls + second.calls,
+    wrong: [...first.wrong, ...second.wrong],
+    slowestMs: Math.max(first.slowestMs, second.slowestMs),
+    messages: first.messages.union(second.messages),
+  };
+}
+
+/** The kinds of outcomes that there were, in the order of the alphabet. */
+export function kindsOf({ counts }: LoadReport): readonly string[] {
+  return [...counts.keys()].toSorted();
+}
+
 /** Calls that go on until told otherwise. */
 export interface Load {
   /** What came of the calls since the last look; those under way count with the next. */
   take(): LoadReport;
-  /** Resolves when so many calls of one outcome have ended since the last look, rejects after `limitMs`. */
-  until(kind: CallOutcome["kind"], count: number, limitMs?: number): Promise<void>;
-  /** Ends it; resolves with the rest when the last call is over. */
+  /** Resolves when so many calls, or so many of one outcome, have ended since the last look; rejects after `limitMs`. */
+  until(kind: CallOutcome["kind"] | "any", count: number, limitMs?: number): Promise<void>;
+  /** Begins no further call; resolves with the rest when the last one is over. */
   stop(): Promise<LoadReport>;
 }
 
@@ -31,13 +49,14 @@ type Tally = {
   messages: Set<string>;
 };
 
-/** Keeps `concurrency` calls under way, spread over channels and callers. */
+/** Keeps `concurrency` calls under way, spread over channels and callers; with `once`, each is made once. */
 export function startLoad(options: {
   readonly channels: readonly Channel[];
   readonly callers: readonly Caller[];
   readonly concurrency: number;
+  readonly once?: boolean;
 }): Load {
-  const { channels, callers, concurrency } = options;
+  const { channels, callers, concurrency, once = false } = options;
   let tally = emptyTally();
   let over = false;
   let turn = 0;
@@ -45,12 +64,12 @@ export function startLoad(options: {
 
   async function keepCalling(worker: number): Promise<void> {
     const channel = channels[worker % channels.length];
-    while (!over) {
+    do {
       const caller = callers[turn++ % callers.length];
       if (channel === undefined || caller === undefined) throw new Error("a load needs a channel and a caller");
       note(tally, await callOnce(channel, caller));
       for (const watcher of watchers) watcher();
-    }
+    } while (!over && !once);
   }
 
   const workers = Promise.all(Array.from({ length: concurrency }, (_, worker) => keepCalling(worker)));
@@ -73,7 +92,7 @@ export function startLoad(options: {
           reject(new Error(`no ${count} calls were ${kind} within ${limitMs} ms, but ${seen}`));
         }, limitMs);
         function look(): void {
-          if ((tally.counts.get(kind) ?? 0) < count) return;
+          if ((kind === "any" ? tally.calls : (tally.counts.get(kind) ?? 0)) < count) return;
           watchers.delete(look);
           clearTimeout(timer);
           resolve();
@@ -87,23 +106,6 @@ export function startLoad(options: {
       return take();
     },
   };
-}
-
-/** So many calls at once, from nothing; resolves when the last is over. */
-export async function burst(options: {
-  readonly channels: readonly Channel[];
-  readonly callers: readonly Caller[];
-  readonly calls: number;
-}): Promise<LoadReport> {
-  const { channels, callers, calls } = options;
-  const tally = emptyTally();
-  const one = async (index: number): Promise<void> => {
-    const [channel, caller] = [channels[index % channels.length], callers[index % callers.length]];
-    if (channel === undefined || caller === undefined) throw new Error("a burst needs a channel and a caller");
-    note(tally, await callOnce(channel, caller));
-  };
-  await Promise.all(Array.from({ length: calls }, (_, index) => one(index)));
-  return tally;
 }
 
 function emptyTally(): Tally {
