@@ -226,3 +226,14 @@ describe("asking the API server", () => {
     expect(asked).toEqual([]);
   });
 });
+
+describe("made-up tokens", () => {
+  it("drive out nothing that the API server has said of good ones", async () => {
+    await reviewer.check("good.good.good", never);
+    answer = async () => ({ authenticated: false, audiences: [] });
+    for (let i = 0; i < 10_001; i++) await reviewer.check(`made.up.${i}`, never);
+    asked = [];
+    expect(await reviewer.check("good.good.good", never)).toEqual(known);
+    expect(asked).toEqual([]);
+  });
+});

@@ -21,6 +21,8 @@ const deadlineMs = 5_000;
 /** A no counts for as long as a client that retries at once would ask again. */
 const refusalTtlMs = 1_000;
 const maxCached = 10_000;
+/** In a cache of their own: made-up tokens must not drive out what the API server has said of good ones. */
+const maxRefusalsCached = 1_000;
 /** Istiod's limit is one of rate: 80 calls a second for everything it asks. */
 const limits = { maxConcurrent: 128, maxQueued: 1_024 };
 
@@ -33,15 +35,19 @@ const limits = { maxConcurrent: 128, maxQueued: 1_024 };
  */
 export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock): TokenChecker {
   const { api, audiences, cacheTtlMs } = options;
-  const cache = createVerdictCache({ maxEntries: maxCached }, clock);
+  const known = createVerdictCache({ maxEntries: maxCached }, clock);
+  const refusals = createVerdictCache({ maxEntries: maxRefusalsCached }, clock);
   const flights = createSharedFlights<TokenVerdict>();
   const admission = createAdmission(limits);
 
   function remember(key: string, token: string, verdict: TokenVerdict): void {
     if (verdict.kind === "unavailable" || cacheTtlMs === 0) return;
-    const until = verdict.kind === "known" ? expiryOf(token) : undefined;
-    const ttlMs = verdict.kind === "known" ? cacheTtlMs : Math.min(refusalTtlMs, cacheTtlMs);
-    cache.set(key, verdict, { ttlMs, ...(until !== undefined && { until }) });
+    if (verdict.kind === "rejected") {
+      refusals.set(key, verdict, { ttlMs: Math.min(refusalTtlMs, cacheTtlMs) });
+      return;
+    }
+    const until = expiryOf(token);
+    known.set(key, verdict, { ttlMs: cacheTtlMs, ...(until !== undefined && { until }) });
   }
 
   async function review(key: string, token: string, signal: AbortSignal): Promise<TokenVerdict> {
@@ -65,7 +71,9 @@ export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock)
       const defect = tokenDefect(token);
       if (defect !== undefined) return defect;
       const key = createHash("sha256").update(token).digest("base64");
-      return cache.get(key) ?? (await flights.join(key, (within) => review(key, token, within), signal));
+      return (
+        known.get(key) ?? refusals.get(key) ?? (await flights.join(key, (within) => review(key, token, within), signal))
+      );
     },
   };
 }
