@@ -5,10 +5,19 @@ import { type JwtClaims, type JwtHeader, parseCompactToken } from "./compact-tok
 import { JwtError, type JwtRejected, type JwtRejectionCode, quote, rejected } from "./errors.ts";
 import type { TrustedIssuer } from "./issuer.ts";
 import { verifySignature } from "./verification-key.ts";
+import { createVerifiedTokens, digestOf, type VerifiedToken } from "./verified-tokens.ts";
+
+/** A good token. Its claims are frozen, since the next call with the same token may be given the same object. */
+type VerifiedJwt = {
+  readonly kind: "verified";
+  readonly issuer: string;
+  readonly subject: string;
+  readonly claims: JwtClaims;
+};
 
 /** What became of a token. `detail` is for logs: it names claims of the token, never the token. */
 export type JwtResult =
-  | { readonly kind: "verified"; readonly issuer: string; readonly subject: string; readonly claims: JwtClaims }
+  | VerifiedJwt
   | { readonly kind: "rejected"; readonly code: JwtRejectionCode; readonly detail: string }
   /** The keys cannot be had now: the token may be good, ask again later. */
   | { readonly kind: "unavailable"; readonly code: "keys-unavailable"; readonly detail: string };
@@ -25,7 +34,18 @@ export const defaultClockSkewSeconds = 60;
 /** Largest clock skew, in seconds: more would not be a skew but a longer life for every token. */
 export const maxClockSkewSeconds = 3600;
 
+/** How many verified tokens are remembered: those of the workloads that come again while their token lasts. */
+const maxRememberedTokens = 2_048;
+
 type KnownIssuer = { readonly trusted: TrustedIssuer; readonly audiences: ReadonlySet<string> };
+
+/** What the text of a token with a good signature decides for good. */
+type SignedToken = {
+  readonly digest: string;
+  readonly header: CheckedHeader;
+  readonly issuer: KnownIssuer;
+  readonly result: VerifiedJwt;
+};
 
 /**
  * Returns a verifier that accepts exactly the tokens which one of `issuers` signed for one of its audiences.
@@ -33,6 +53,9 @@ type KnownIssuer = { readonly trusted: TrustedIssuer; readonly audiences: Readon
  * Asymmetric algorithms only, each bound to its type of key; `exp` and `sub` required; `crit` refused (no extension is
  * understood here, RFC 7515 section 4.1.11); keys named or carried by the token itself (`jku`, `jwk`, `x5u`, `x5c`) are
  * never read. An unknown issuer is refused before its name could cause any traffic.
+ *
+ * A signature that was good is not verified again for as long as its key is among the issuer's, for the last 2,048 tokens
+ * of at most 4,096 characters; they are remembered by their SHA-256. Times and keys are looked at each time.
  * @throws JwtError `clock-skew-invalid` outside 0 to 3600 s; `issuer-invalid` when an issuer is given twice, has no audience, or has another issuer's keys
  * @example
  * ```ts
@@ -52,7 +75,6 @@ export function createJwtVerifier(
   options: { readonly issuers: readonly TrustedIssuer[]; readonly clockSkewSeconds: number },
   clock: Clock,
 ): JwtVerifier {
-  const issuers = indexIssuers(options.issuers);
   const { clockSkewSeconds } = options;
   if (!(clockSkewSeconds >= 0 && clockSkewSeconds <= maxClockSkewSeconds)) {
     throw new JwtError(
@@ -60,26 +82,74 @@ export function createJwtVerifier(
       `clock skew ${clockSkewSeconds}s is not within 0 and ${maxClockSkewSeconds}s`,
     );
   }
-  return {
-    async verify(token, signal): Promise<JwtResult> {
-      const parsed = parseCompactToken(token);
-      if (parsed.kind === "rejected") return parsed;
-      const header = checkHeader(parsed.header);
-      if (header.kind === "rejected") return header;
-      const known = findIssuer(issuers, parsed.claims.iss);
-      if (known.kind === "rejected") return known;
-      const nowSeconds = clock.now().getTime() / 1000;
-      const { audiences, trusted } = known.issuer;
-      const accepted = checkClaims(parsed.claims, { audiences, clockSkewSeconds, nowSeconds });
-      if (accepted.kind === "rejected") return accepted;
-      const lookup = await trusted.keys.find(header, signal);
-      if (lookup.kind !== "found") return lookup;
-      if (!lookup.keys.some((key) => verifySignature(key, header.alg, parsed))) {
-        return rejected("signature-invalid", `signature is not by a key of issuer ${quote(trusted.issuer)}`);
-      }
-      return { kind: "verified", issuer: trusted.issuer, subject: accepted.subject, claims: parsed.claims };
-    },
-  };
+  return new Verifier(indexIssuers(options.issuers), clockSkewSeconds, clock);
+}
+
+class Verifier implements JwtVerifier {
+  readonly #issuers: ReadonlyMap<string, KnownIssuer>;
+  readonly #clockSkewSeconds: number;
+  readonly #clock: Clock;
+  readonly #remembered = createVerifiedTokens<SignedToken>(maxRememberedTokens);
+
+  constructor(issuers: ReadonlyMap<string, KnownIssuer>, clockSkewSeconds: number, clock: Clock) {
+    this.#issuers = issuers;
+    this.#clockSkewSeconds = clockSkewSeconds;
+    this.#clock = clock;
+  }
+
+  verify(token: string, signal: AbortSignal): Promise<JwtResult> {
+    const digest = digestOf(token);
+    const known = digest === undefined ? undefined : this.#remembered.get(digest);
+    return known === undefined ? this.#verifyAnew(token, digest, signal) : this.#verifyAgain(token, known, signal);
+  }
+
+  /** Everything but the signature: times and keys may have changed since it was found good. */
+  async #verifyAgain(token: string, known: VerifiedToken<SignedToken>, signal: AbortSignal): Promise<JwtResult> {
+    const { digest, header, issuer, result } = known.about;
+    const accepted = this.#checkClaims(result.claims, issuer);
+    const lookup = accepted.kind === "rejected" ? accepted : await issuer.trusted.keys.find(header, signal);
+    if (lookup.kind === "found" && lookup.keys.includes(known.key)) return result;
+    this.#remembered.forget(digest);
+    return lookup.kind === "found" ? await this.#verifyAnew(token, digest, signal) : lookup;
+  }
+
+  async #verifyAnew(token: string, digest: string | undefined, signal: AbortSignal): Promise<JwtResult> {
+    const parsed = parseCompactToken(token);
+    if (parsed.kind === "rejected") return parsed;
+    const header = checkHeader(parsed.header);
+    if (header.kind === "rejected") return header;
+    const known = findIssuer(this.#issuers, parsed.claims.iss);
+    if (known.kind === "rejected") return known;
+    const { issuer } = known;
+    const accepted = this.#checkClaims(parsed.claims, issuer);
+    if (accepted.kind === "rejected") return accepted;
+    const lookup = await issuer.trusted.keys.find(header, signal);
+    if (lookup.kind !== "found") return lookup;
+    const key = lookup.keys.find((candidate) => verifySignature(candidate, header.alg, parsed));
+    if (key === undefined) {
+      return rejected("signature-invalid", `signature is not by a key of issuer ${quote(issuer.trusted.issuer)}`);
+    }
+    const result = verified(issuer, accepted.subject, parsed.claims);
+    if (digest !== undefined) this.#remembered.add(digest, { key, about: { digest, header, issuer, result } });
+    return result;
+  }
+
+  #checkClaims(claims: JwtClaims, { audiences }: KnownIssuer): ReturnType<typeof checkClaims> {
+    const nowSeconds = this.#clock.now().getTime() / 1000;
+    return checkClaims(claims, { audiences, clockSkewSeconds: this.#clockSkewSeconds, nowSeconds });
+  }
+}
+
+function verified({ trusted }: KnownIssuer, subject: string, claims: JwtClaims): VerifiedJwt {
+  return Object.freeze({ kind: "verified", issuer: trusted.issuer, subject, claims: frozen(claims) });
+}
+
+/** Frozen at every depth; JSON that was parsed is a tree, at most as deep as its parser allows. */
+function frozen<T extends object>(value: T): T {
+  for (const member of Object.values(value)) {
+    if (typeof member === "object" && member !== null) frozen(member);
+  }
+  return Object.freeze(value);
 }
 
 function indexIssuers(issuers: readonly TrustedIssuer[]): ReadonlyMap<string, KnownIssuer> {
