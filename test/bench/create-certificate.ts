@@ -1,6 +1,7 @@
 import { type BenchChild, startBenchChild } from "./create-certificate/bench-child.ts";
 import { benchCsrs } from "./create-certificate/issue-core.ts";
 import { createRequests, freshConnections, keptConnections, type Load } from "./create-certificate/load.ts";
+import { behindGateway, inCluster, type Surrounded, withVault } from "./create-certificate/surroundings.ts";
 import type { BenchmarkCase } from "./measure.ts";
 
 /** How calls reach a server, and how many make one round. */
@@ -50,6 +51,7 @@ export async function createCertificate(): Promise<readonly BenchmarkCase[]> {
         ...(await compareSides([{ case: `${role}, ${kept.name} / token, P-256 root`, ours, baseline: token }])),
       );
     }
+    if (kept !== undefined) cases.push(...(await compareSurroundings(kept, child)));
     return cases;
   } finally {
     for (const started of children.values()) await started.stop();
@@ -67,6 +69,46 @@ async function compareShape(
     { case: `token, ${shape.name} / issue core`, ours, baseline: core },
     { case: `token, ${shape.name} / empty grpc-js`, ours, baseline: empty },
   ]);
+}
+
+/** By authenticator and by signing CA, each beside the server that knows callers by OIDC token and has its own key. */
+async function compareSurroundings(
+  shape: Shape,
+  child: (role: string) => Promise<BenchChild>,
+): Promise<readonly BenchmarkCase[]> {
+  const kinds: readonly (readonly [string, () => Promise<Surrounded | undefined>])[] = [
+    ["forwarded client certificate", behindGateway],
+    ["Kubernetes token, reviewed", () => inCluster("review")],
+    ["Kubernetes token, verified locally", () => inCluster("local")],
+    ["Vault signs", withVault],
+  ];
+  const cases: BenchmarkCase[] = [];
+  for (const [name, open] of kinds) {
+    const around = await open();
+    if (around === undefined) continue;
+    try {
+      const small = name === "Vault signs" ? { ...shape, calls: 300 } : shape;
+      const ours = await callSide(small, around.server);
+      const baseline = await callSide(shape, await child("token"));
+      const [compared] = await compareSides([{ case: `${name}, ${shape.name} / token, P-256 root`, ours, baseline }]);
+      if (compared === undefined) continue;
+      cases.push(compared);
+      if (name !== "Vault signs") continue;
+      const wall = round(await around.server.vaultMicros());
+      const { value } = compared;
+      // Not ours to spend, and not CPU: what a signature took in Vault and on the way, under this load.
+      cases.push({
+        case: "Vault's own time / the server's CPU",
+        unit: "us",
+        value: wall,
+        baseline: value,
+        ratio: round(wall / value),
+      });
+    } finally {
+      await around.close();
+    }
+  }
+  return cases;
 }
 
 async function callSide(shape: Shape, server: BenchChild): Promise<Side> {

@@ -2,7 +2,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 
 /** What a child is asked; it answers each with one number of microseconds, or with its address. */
-export type BenchQuestion = { readonly kind: "cpu" } | { readonly kind: "core"; readonly calls: number };
+export type BenchQuestion =
+  | { readonly kind: "cpu" }
+  | { readonly kind: "core"; readonly calls: number }
+  | { readonly kind: "vault" };
 
 /** What a child says of itself once it is ready, and of each question. */
 export type BenchReady = {
@@ -11,6 +14,7 @@ export type BenchReady = {
   readonly rootPem: string;
   /** What calls carry, where the server asks for it. */
   readonly bearerToken?: string;
+  readonly forwardedClientCert?: string;
   readonly clientCertificate?: { readonly chainPem: string; readonly privateKeyPem: string };
 };
 
@@ -21,13 +25,15 @@ export interface BenchChild {
   cpuMicros(): Promise<number>;
   /** CPU time of one certificate issued without any server, in microseconds; the mean of so many. */
   coreMicros(calls: number): Promise<number>;
+  /** What Vault has taken for one signature so far, on the wall clock, in microseconds; the mean. */
+  vaultMicros(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** Starts `server-process.ts` in this role. */
-export async function startBenchChild(role: string, env: Readonly<Record<string, string>> = {}): Promise<BenchChild> {
-  const child = fork(new URL("./server-process.ts", import.meta.url), [role], {
-    env: { PATH: process.env.PATH, ...env },
+/** Starts `server-process.ts` in this role, with more on its command line. */
+export async function startBenchChild(role: string, ...more: readonly string[]): Promise<BenchChild> {
+  const child = fork(new URL("./server-process.ts", import.meta.url), [role, ...more], {
+    env: { PATH: process.env.PATH },
     // Log lines are written as they would be, and nobody reads them.
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
@@ -40,6 +46,7 @@ export async function startBenchChild(role: string, env: Readonly<Record<string,
     ready,
     cpuMicros: () => ask({ kind: "cpu" }),
     coreMicros: (calls) => ask({ kind: "core", calls }),
+    vaultMicros: () => ask({ kind: "vault" }),
     async stop() {
       child.kill("SIGTERM");
       await once(child, "close");

@@ -92,7 +92,11 @@ function openSession({ port, rootPem, clientCertificate }: BenchReady): Promise<
   });
 }
 
-function call(session: ClientHttp2Session, { bearerToken }: BenchReady, request: Buffer | undefined): Promise<Buffer> {
+function call(
+  session: ClientHttp2Session,
+  { bearerToken, forwardedClientCert }: BenchReady,
+  request: Buffer | undefined,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const stream = session.request({
       ":method": "POST",
@@ -100,6 +104,7 @@ function call(session: ClientHttp2Session, { bearerToken }: BenchReady, request:
       "content-type": "application/grpc",
       te: "trailers",
       ...(bearerToken !== undefined && { authorization: `Bearer ${bearerToken}` }),
+      ...(forwardedClientCert !== undefined && { "x-forwarded-client-cert": forwardedClientCert }),
     });
     let status: unknown;
     const chunks: Buffer[] = [];

@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type CaServer, parseCaServerSettings, startCaServer } from "@signet/ca-server";
-import { createLogger, systemClock } from "@signet/runtime";
+import { createLogger, firstValue, formatHostPort, systemClock } from "@signet/runtime";
 import { parseSpiffeId } from "@signet/spiffe";
 import { createCsr, generateKeyPair, privateKeyPem } from "@signet/x509";
 import { startOidcIssuer } from "../../e2e/ca-server-fixture.ts";
@@ -19,12 +20,15 @@ process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
 process.once("SIGTERM", () => process.exit());
 process.once("disconnect", () => process.exit());
 
+let monitoring = "";
 const core = await issueCore();
 const roles: Readonly<Record<string, () => Promise<BenchReady>>> = {
   core: async () => ({ port: 0, rootPem: "" }),
   "empty grpc-js": emptyGrpcJsServer,
   token: () => caServer({}),
   "RSA-2048 root": () => caServer({ SIGNET_SELF_SIGNED_CA_KEY: "rsa-2048" }),
+  // With the settings and the credential of the command line.
+  given: async () => ({ ...(await caServer(givenSettings())), ...givenCredential() }),
   "client certificate": async () => withClientCertificate(await caServer({})),
 };
 
@@ -36,6 +40,10 @@ process.send?.(await open());
 async function answer(question: BenchQuestion): Promise<void> {
   if (question.kind === "cpu") {
     process.send?.(cpuMicros());
+    return;
+  }
+  if (question.kind === "vault") {
+    process.send?.(await vaultMicros());
     return;
   }
   const before = cpuMicros();
@@ -62,9 +70,12 @@ async function caServer(env: Readonly<Record<string, string>>): Promise<BenchRea
     TOKEN_ISSUER: issuer.issuer,
     ...env,
   });
+  const { pem } = await firstValue(server.trustBundle, AbortSignal.timeout(30_000));
+  while (!(await server.ready())) await sleep(200);
+  monitoring = formatHostPort(server.addresses.monitoring);
   return {
     port: server.addresses.ca.port,
-    rootPem: server.trustBundle.current()?.pem ?? "",
+    rootPem: pem,
     bearerToken: issuer.sign({ exp: Math.floor(Date.now() / 1000) + 3600 }),
   };
 }
@@ -76,6 +87,26 @@ async function start(env: Readonly<Record<string, string>>): Promise<CaServer> {
   return await startCaServer(parsed.settings, {
     ...{ clock: systemClock, random: Math.random, randomBytes, logger, version: "0.0.0-bench" },
   });
+}
+
+function givenSettings(): Readonly<Record<string, string>> {
+  return JSON.parse(process.argv[3] ?? "{}");
+}
+
+function givenCredential(): Partial<BenchReady> {
+  return JSON.parse(process.argv[4] ?? "{}");
+}
+
+/** By the server's own metrics. */
+async function vaultMicros(): Promise<number> {
+  const text = await (await fetch(`http://${monitoring}/metrics`)).text();
+  const read = (suffix: string): number => {
+    const line = text
+      .split("\n")
+      .find((each) => each.startsWith(`signet_vault_call_seconds_${suffix}`) && /"sign"/.test(each));
+    return Number(line?.split(" ").at(-1));
+  };
+  return (read("sum") / read("count")) * 1_000_000;
 }
 
 /** The same server, called with a certificate that it issued, and without the token. */
