@@ -151,6 +151,17 @@ describe("parseDocuments refuses", () => {
     expect(none).not.toHaveProperty("namespace");
   });
 
+  it("the second document of two at its own place", () => {
+    const parsed = parse(`${jwt("a")}---\n${jwt("b")}]\n---\n${jwt("c")}`);
+    expect(names(parsed)).toEqual(["foo/a", "foo/c"]);
+    expect(problems(parsed)).toEqual([expect.stringMatching(/^f:12:1: is not valid: /)]);
+    expect(parsed.refused[0]?.position).toEqual({ file: "f", line: 7, column: 1 });
+  });
+
+  it("directives without the marker after them", () => {
+    expect(problems(parse(`%YAML 1.2\n${jwt("a")}`))[0]).toMatch(/^f:\d+:1: is not valid: /);
+  });
+
   it.each([
     ["text", "#".repeat(8_388_609), "f:1:1: is longer than 8388608 characters"],
     ["documents", "--- a\n".repeat(100_001), "f:1:1: has more than 100000 documents"],

@@ -50,7 +50,6 @@ function attaches(document: Selectable, workload: Workload, options: SelectOptio
   const gateway = workload.labels.get(gatewayNameLabel);
   const isWaypoint = workload.waypointFor !== undefined;
   if (document.targetRefs.length > 0) {
-    if (gateway === undefined && !isWaypoint) return false;
     return document.targetRefs.some((target) => isTarget(target, { document, workload, gateway, options }));
   }
   if (isWaypoint || (gateway !== undefined && options.selectorsReachGateways === false)) return false;

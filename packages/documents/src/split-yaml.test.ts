@@ -15,6 +15,7 @@ describe("splitYaml finds", () => {
     ["the comments before a document apart from it", "# x\n---\na: 1", ["---\na: 1"]],
     ["documents that end with three dots", "a: 1\n...\nb: 2\n...\n", ["a: 1\n...\n", "b: 2\n...\n"]],
     ["directives with the document after them", "a\n...\n%YAML 1.1\n---\nb\n", ["a\n...\n", "%YAML 1.1\n---\nb\n"]],
+    ["directives after a document that had a marker", "---\na\n...\n%a\n---\nb\n", ["---\na\n...\n", "%a\n---\nb\n"]],
     ["a line of % within a document", "---\n%a\n---\nb\n", ["---\n%a\n", "---\nb\n"]],
     [
       "a marker within quotes, as the end of what they began",
