@@ -1,0 +1,92 @@
+import { isBase64UrlLetter } from "./base64url.ts";
+import type { RequestAuthProfile } from "./profile.ts";
+import { findCookies, findParams } from "./request-values.ts";
+import type { TokenLocation, TokenLocations } from "./token-location.ts";
+
+/** A request as far as it matters here. Text is one character per octet, as Node's HTTP servers have it. */
+export type RequestToAuthenticate = {
+  readonly method: string;
+  /** "http" or "https". */
+  readonly scheme: string;
+  /** The authority as the client sent it, with port. */
+  readonly host: string;
+  /** With the query. */
+  readonly path: string;
+  /** In the order of arrival; names in any case. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+};
+
+/** A token and where it was. */
+export type FoundToken = { readonly token: string; readonly location: TokenLocation };
+
+/** Header names in lower case with their values in the order of arrival. */
+export type HeaderValues = ReadonlyMap<string, readonly string[]>;
+
+/** Headers that Envoy keeps as one value, with what it puts between those that came. */
+const joiners: ReadonlyMap<string, string> = new Map([
+  ["authorization", ","],
+  ["cookie", "; "],
+]);
+
+/** Returns the headers of a request by name. */
+export function indexHeaders(headers: RequestToAuthenticate["headers"]): HeaderValues {
+  const values = new Map<string, string[]>();
+  for (const [name, value] of headers) {
+    const known = values.get(name.toLowerCase());
+    if (known === undefined) values.set(name.toLowerCase(), [value]);
+    else known.push(value);
+  }
+  for (const [name, joiner] of joiners) {
+    const known = values.get(name);
+    if (known !== undefined && known.length > 1) values.set(name, [known.join(joiner)]);
+  }
+  return values;
+}
+
+/** The tokens of a request in the order of their places; costs grow with the request and not with the number of rules. */
+export function extractTokens(
+  { locations, profile }: { readonly locations: TokenLocations; readonly profile: RequestAuthProfile },
+  { path, headers }: { readonly path: string; readonly headers: HeaderValues },
+): readonly FoundToken[] {
+  const found: FoundToken[] = [];
+  for (const [name, values] of headers) {
+    for (const location of locations.headers.get(name) ?? []) {
+      for (const value of values) {
+        const token = tokenInHeader(value, location.prefix, profile);
+        if (token !== undefined) found.push({ token, location });
+      }
+    }
+  }
+  for (const [name, token] of findParams(path, locations.params)) {
+    const location = locations.params.get(name);
+    if (location !== undefined) found.push({ token, location });
+  }
+  for (const [name, token] of findCookies(headers.get("cookie")?.[0] ?? "", locations.cookies)) {
+    const location = locations.cookies.get(name);
+    if (location !== undefined) found.push({ token, location });
+  }
+  return found.sort((a, b) => a.location.order - b.location.order);
+}
+
+/**
+ * The token in a header's value, or undefined when the prefix is not there.
+ *
+ * Profile "istio": the prefix may stand anywhere, and all that follows it is the token, from its first letter that a token may
+ * have; a value without such a letter is the token as a whole. Profile "strict": the prefix comes first, and all that follows
+ * is the token.
+ */
+function tokenInHeader(value: string, prefix: string, profile: RequestAuthProfile): string | undefined {
+  if (prefix === "") return value;
+  if (profile === "strict") return value.startsWith(prefix) ? value.slice(prefix.length) : undefined;
+  const at = value.indexOf(prefix);
+  if (at === -1) return undefined;
+  let start = at + prefix.length;
+  while (start < value.length && !isTokenLetter(value.charCodeAt(start))) start++;
+  return start === value.length ? value : value.slice(start);
+}
+
+const dot = 0x2e;
+
+function isTokenLetter(code: number): boolean {
+  return code === dot || isBase64UrlLetter(code);
+}

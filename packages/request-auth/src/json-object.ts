@@ -1,0 +1,68 @@
+import { isUtf8 } from "node:buffer";
+
+/** A JSON object as it was parsed. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/**
+ * The JSON object that `octets` are, or undefined.
+ *
+ * None are octets that are not UTF-8, an object with the same member twice at any depth, nesting deeper than `maxDepth`,
+ * half a surrogate pair and a number beyond the range of a double: two readers may take each of these for different values,
+ * and Envoy refuses them too.
+ */
+export function parseJsonObject(octets: Uint8Array, maxDepth: number): JsonObject | undefined {
+  if (!isUtf8(octets)) return undefined;
+  const text = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString("utf8");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isJsonObject(value)) return undefined;
+  const members = countMembers(value, maxDepth);
+  // Every member in the text has one colon outside strings; a member that was there twice has become one.
+  return members !== undefined && members === countColons(text) ? value : undefined;
+}
+
+/** Whether a parsed JSON value is an object, not an array and not null. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The value of a member, never one that every JavaScript object inherits. */
+export function memberOf(object: JsonObject, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
+}
+
+/** Members of all objects in `value`, or undefined when something in it is not acceptable. */
+function countMembers(value: unknown, depthLeft: number): number | undefined {
+  if (typeof value === "string") return value.isWellFormed() ? 0 : undefined;
+  if (typeof value === "number") return Number.isFinite(value) ? 0 : undefined;
+  if (typeof value !== "object" || value === null) return 0;
+  if (depthLeft === 0) return undefined;
+  let members = 0;
+  for (const [name, item] of Object.entries(value)) {
+    const inner = name.isWellFormed() ? countMembers(item, depthLeft - 1) : undefined;
+    if (inner === undefined) return undefined;
+    members += inner + (Array.isArray(value) ? 0 : 1);
+  }
+  return members;
+}
+
+const quote = 0x22;
+const colon = 0x3a;
+const backslash = 0x5c;
+
+/** Colons outside strings, in text that is valid JSON. */
+function countColons(text: string): number {
+  let colons = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === quote) inString = !inString;
+    else if (code === backslash) at++;
+    else if (code === colon && !inString) colons++;
+  }
+  return colons;
+}
