@@ -97,6 +97,16 @@ describe("sections 4.1, 4.2 and 4.7: several rules", () => {
     expect(await verdict(rules, { headers: headers.toReversed() })).toBe("token-malformed");
   });
 
+  test("nor is it let through by a good one that stays, such as a cookie", async () => {
+    const rules = [rule({ ...atX("x-t"), fromCookies: ["s"] }), ruleOfB()];
+    const headers = [
+      ["x-t", "bad"],
+      ["x-t", tokenOfA()],
+      ["cookie", `s=${tokenOfA()}`],
+    ] as const;
+    expect(await verdict(rules, { headers })).toBe("token-malformed");
+  });
+
   test("a token without sub is authenticated and nobody", async () => {
     const result = await ask([rule()], { bearer: token({ iss: "a" }) });
     expect(result.kind).toBe("authenticated");
