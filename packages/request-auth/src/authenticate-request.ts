@@ -86,7 +86,7 @@ export async function authenticateRequest(
     code,
     status: statusOf(code),
     body: bodyOf[code],
-    wwwAuthenticate: wwwAuthenticate(request),
+    wwwAuthenticate: wwwAuthenticate(request, headers),
     ...(rule === undefined ? {} : { rule }),
   };
 }

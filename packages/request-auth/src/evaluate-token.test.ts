@@ -87,6 +87,13 @@ describe("section 4.4: the order of the checks, their texts and status", () => {
     expect(await ask(rules, { bearer: ofA({ exp: 1 }) })).toMatchObject({ status: 401, body: "Jwt is expired" });
   });
 
+  test("the realm is the path before a proxy rewrote it", async () => {
+    const result = await ask(rules, { bearer: "bad", path: "/inner", headers: [["X-Envoy-Original-Path", "/outer"]] });
+    expect(result).toMatchObject({
+      wwwAuthenticate: 'Bearer realm="https://shop.example/outer", error="invalid_token"',
+    });
+  });
+
   test("the realm repeats 256 characters of the path, and no control characters", async () => {
     const result = await ask(rules, { bearer: "bad", path: `/\r\n${"a".repeat(400)}` });
     const realm = `https://shop.example/${"a".repeat(253)}`;

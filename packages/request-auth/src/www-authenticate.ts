@@ -1,11 +1,15 @@
-import type { RequestToAuthenticate } from "./extract-token.ts";
+import type { HeaderValues, RequestToAuthenticate } from "./extract-token.ts";
 
 /** Most characters of the path that are repeated. */
 const maxPathLength = 256;
 
-/** The challenge for a request whose token was refused (RFC 6750 section 3), with the realm that Envoy names: the address asked for. */
-export function wwwAuthenticate({ scheme, host, path }: RequestToAuthenticate): string {
-  const uri = `${scheme}://${host}${path.slice(0, maxPathLength)}`;
+/**
+ * The challenge for a request whose token was refused (RFC 6750 section 3), with the realm that Envoy names: the address that
+ * was asked for, by `x-envoy-original-path` where a proxy has rewritten the path.
+ */
+export function wwwAuthenticate({ scheme, host, path }: RequestToAuthenticate, headers: HeaderValues): string {
+  const original = headers.get("x-envoy-original-path")?.[0] ?? path;
+  const uri = `${scheme}://${host}${original.slice(0, maxPathLength)}`;
   return `Bearer realm="${visible(uri)}", error="invalid_token"`;
 }
 
