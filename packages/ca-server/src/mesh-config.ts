@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { describeProblem, type MeshConfig, parseMeshConfig } from "@signet/documents";
+import type { MeshConfig } from "@signet/documents";
 import { errorMessage, isFileMissing, readFileCapped } from "@signet/runtime";
 import { CaServerError } from "./errors.ts";
 import type { CaServerSettings } from "./settings.ts";
@@ -39,6 +39,8 @@ async function readMeshConfig({ meshConfig: { path, required } }: CaServerSettin
       cause: error,
     });
   }
+  // Loaded where there is something to read: most of the time it takes is for its YAML.
+  const { describeProblem, parseMeshConfig } = await import("@signet/documents");
   const parsed = parseMeshConfig(text, { file: path });
   if (parsed.kind === "mesh-config") return parsed.meshConfig;
   throw new CaServerError("mesh-config-invalid", parsed.problems.map(describeProblem).join("; "));

@@ -64,7 +64,7 @@ export async function createVaultCa(settings: VaultSettings, dependencies: Vault
     (problem) =>
       board.report(part, problem);
   const { transport, reload } = await openTransport(settings, events);
-  const client = createVaultClient(settings, { transport, clock, observe: (call) => events.called(call) });
+  const client = await createVaultClient(settings, { transport, clock, observe: (call) => events.called(call) });
   const method = createLoginMethod(settings.auth, { client, clock });
   const session = createVaultSession({
     ...{ method, client, clock, random, events },

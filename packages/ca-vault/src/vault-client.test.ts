@@ -14,11 +14,11 @@ afterEach(() => {
 
 type Call = Parameters<CallObserver>[0];
 
-function open(
+async function open(
   send: (request: TransportRequest, signal: AbortSignal) => Promise<TransportResponse> | TransportResponse = () =>
     answer(200, "{}"),
   options: Partial<VaultClientOptions> = {},
-): { client: VaultClient; clock: FakeClock; sent: TransportRequest[]; calls: Call[] } {
+): Promise<{ client: VaultClient; clock: FakeClock; sent: TransportRequest[]; calls: Call[] }> {
   const clock = new FakeClock();
   const sent: TransportRequest[] = [];
   const calls: Call[] = [];
@@ -31,7 +31,7 @@ function open(
     close: () => undefined,
   };
   const observe: CallObserver = (call) => calls.push(call);
-  const client = createVaultClient({ address, timeoutMs: 5000, ...options }, { transport, clock, observe });
+  const client = await createVaultClient({ address, timeoutMs: 5000, ...options }, { transport, clock, observe });
   return { client, clock, sent, calls };
 }
 
@@ -43,7 +43,7 @@ const read = { kind: "read", path: "pki/issuer/default", token: "hvs.t", operati
 
 describe("createVaultClient", () => {
   it("sends the verbs of the API", async () => {
-    const { client, sent } = open();
+    const { client, sent } = await open();
     await client.call(read, never);
     await client.call({ ...read, kind: "list", path: "pki/issuers" }, never);
     await client.call({ ...read, kind: "write", path: "pki/sign/signet", data: { csr: "x" } }, never);
@@ -55,7 +55,7 @@ describe("createVaultClient", () => {
   });
 
   it("sends token, namespace and Vault's own header with every call, and to a login no token", async () => {
-    const { client, sent } = open(undefined, { namespace: "mesh" });
+    const { client, sent } = await open(undefined, { namespace: "mesh" });
     await client.call(read, never);
     await client.call({ kind: "write", path: "auth/approle/login", data: {}, operation: "login" }, never);
     expect(sent[0]?.headers).toMatchObject({
@@ -72,7 +72,7 @@ describe("createVaultClient", () => {
     vi.stubEnv("VAULT_TOKEN", "hvs.elsewhere");
     vi.stubEnv("VAULT_NAMESPACE", "elsewhere");
     vi.stubEnv("VAULT_PREFIX", "/elsewhere");
-    const { client, sent } = open();
+    const { client, sent } = await open();
     await client.call(
       { kind: "write", path: "auth/approle/login", data: { secret_id: "s" }, operation: "login" },
       never,
@@ -87,7 +87,7 @@ describe("createVaultClient", () => {
       const transport = { send: async () => ({ status: 200, headers: {}, body: "{}" }) };
       const clock = { now: () => new Date(), sleep: () => new Promise(() => {}) };
       const options = { address: "https://vault.example", timeoutMs: 1000 };
-      const client = createVaultClient(options, { transport, clock, observe: () => {} });
+      const client = await createVaultClient(options, { transport, clock, observe: () => {} });
       const request = { kind: "write", path: "auth/approle/login", data: { secret_id: "s3cret" }, operation: "login" };
       await client.call(request, new AbortController().signal);
       process.stdout.write("called");`;
@@ -100,19 +100,20 @@ describe("createVaultClient", () => {
   });
 
   it("has one token in one call and another in the next", async () => {
-    const { client, sent } = open();
+    const { client, sent } = await open();
     await Promise.all(["a", "b"].map((token) => client.call({ ...read, token }, never)));
     expect(sent.map(({ headers }) => headers["X-Vault-Token"])).toEqual(["a", "b"]);
   });
 
   it("returns the body, which may be none", async () => {
-    const { client } = open(() => answer(200, '{"data":{"a":1}}'));
+    const { client } = await open(() => answer(200, '{"data":{"a":1}}'));
     expect(await client.call(read, never)).toEqual({ data: { a: 1 } });
-    expect(await open(() => answer(204, "")).client.call(read, never)).toBeUndefined();
+    const { client: empty } = await open(() => answer(204, ""));
+    expect(await empty.call(read, never)).toBeUndefined();
   });
 
   it("says how Vault refuses, in its own words, and for how long it wants to be left alone", async () => {
-    const { client } = open(() => answer(429, '{"errors":["quota exceeded"]}', { "retry-after": "3" }));
+    const { client } = await open(() => answer(429, '{"errors":["quota exceeded"]}', { "retry-after": "3" }));
     const expected = { code: "rate-limited", status: 429, message: "quota exceeded", retryAfterMs: 3000 };
     await expect(client.call(read, never)).rejects.toMatchObject(expected);
   });
@@ -123,15 +124,14 @@ describe("createVaultClient", () => {
     ["a page of a proxy that has lost Vault", 502, "<html>bad gateway</html>", "unavailable"],
     ["another success", 202, "{}", "unavailable"],
   ])("does not take %s for an answer", async (_, status, body, code) => {
-    const error: unknown = await open(() => answer(status, body))
-      .client.call(read, never)
-      .catch((thrown) => thrown);
+    const { client } = await open(() => answer(status, body));
+    const error: unknown = await client.call(read, never).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code });
     expect(JSON.stringify([error, String(error)])).not.toContain("hvs.");
   });
 
   it("does not take an error for an answer because its path looks like that of health", async () => {
-    const { client } = open(() => answer(403, '{"errors":["permission denied"]}'));
+    const { client } = await open(() => answer(403, '{"errors":["permission denied"]}'));
     await expect(client.call({ ...read, path: "sys/health/pki" }, never)).rejects.toMatchObject({
       code: "permission-denied",
     });
@@ -139,7 +139,7 @@ describe("createVaultClient", () => {
 
   it("ends a call at its deadline, and the connection with it", async () => {
     let ended: unknown;
-    const { client, clock, calls } = open(
+    const { client, clock, calls } = await open(
       (_, signal) =>
         new Promise((_resolve, reject) => {
           signal.addEventListener("abort", () => {
@@ -157,7 +157,7 @@ describe("createVaultClient", () => {
 
   it("ends with the reason of the caller's signal", async () => {
     const leaving = new AbortController();
-    const { client, calls } = open(() => new Promise(() => undefined));
+    const { client, calls } = await open(() => new Promise(() => undefined));
     const call = client.call(read, leaving.signal);
     const reason = new Error("went away");
     leaving.abort(reason);
@@ -166,7 +166,7 @@ describe("createVaultClient", () => {
   });
 
   it("tells of every call how it went", async () => {
-    const { client, calls } = open(({ url }) => answer(url.endsWith("default") ? 200 : 403, "{}"));
+    const { client, calls } = await open(({ url }) => answer(url.endsWith("default") ? 200 : 403, "{}"));
     await client.call(read, never);
     await client.call({ ...read, path: "pki/issuer/x" }, never).catch(() => undefined);
     expect(calls.map(({ outcome }) => outcome)).toEqual(["ok", "permission-denied"]);

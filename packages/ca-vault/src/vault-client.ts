@@ -1,5 +1,4 @@
 import { type Clock, RuntimeError, withDeadline } from "@signet/runtime";
-import createNodeVault from "node-vault";
 import { VaultError } from "./errors.ts";
 import { type AnsweredWith, refusalOf } from "./refusal.ts";
 import type { VaultTransport } from "./vault-transport.ts";
@@ -61,12 +60,12 @@ type Exchange = { readonly signal: AbortSignal; answered?: AnsweredWith };
  * Its own transport would follow the environment (VAULT_SKIP_VERIFY, proxies) and has neither a deadline nor a cap, its
  * debug output would show tokens, and its renewal knows no fresh login; so all of that is ours.
  */
-export function createVaultClient(
+export async function createVaultClient(
   options: VaultClientOptions,
   dependencies: { readonly transport: VaultTransport; readonly clock: Clock; readonly observe: CallObserver },
-): VaultClient {
+): Promise<VaultClient> {
   const { transport, clock, observe } = dependencies;
-  const nodeVault = openNodeVault(options, transport);
+  const nodeVault = await openNodeVault(options, transport);
 
   async function attempt(request: VaultRequest, signal: AbortSignal): Promise<unknown> {
     const exchange: Exchange = { signal };
@@ -112,7 +111,12 @@ export function createVaultClient(
   return { call };
 }
 
-function openNodeVault(options: VaultClientOptions, transport: VaultTransport): ReturnType<typeof createNodeVault> {
+async function openNodeVault(
+  options: VaultClientOptions,
+  transport: VaultTransport,
+): Promise<ReturnType<typeof import("node-vault")>> {
+  // With all that it brings it takes longer to load than the rest of a CA server, most of which have no Vault.
+  const { default: createNodeVault } = await import("node-vault");
   const send = async ({ method, uri, headers = {}, json, exchange }: NodeVaultRequest): Promise<unknown> => {
     const body = json === undefined ? undefined : JSON.stringify(json);
     const type =
