@@ -1,4 +1,5 @@
 import type { Channel } from "@signet/grpc";
+import { onTestFinished } from "vitest";
 import { type Caller, type CallOutcome, callOnce } from "./callers.ts";
 
 /** What came of many calls. */
@@ -49,7 +50,10 @@ type Tally = {
   messages: Set<string>;
 };
 
-/** Keeps `concurrency` calls under way, spread over channels and callers; with `once`, each is made once. */
+/**
+ * Keeps `concurrency` calls under way, spread over channels and callers, until the test is over at the latest; with `once`,
+ * each is made once.
+ */
 export function startLoad(options: {
   readonly channels: readonly Channel[];
   readonly callers: readonly Caller[];
@@ -72,6 +76,10 @@ export function startLoad(options: {
     } while (!over && !once);
   }
 
+  // So that one test's calls are not in the way of the next, however it ended.
+  onTestFinished(() => {
+    over = true;
+  });
   const workers = Promise.all(Array.from({ length: concurrency }, (_, worker) => keepCalling(worker)));
   // Seen by stop().
   workers.catch(() => {});

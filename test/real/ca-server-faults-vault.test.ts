@@ -41,7 +41,7 @@ describe.skipIf(found.skipped)(`a CA server and a bad wire to Vault ${found.skip
     env = { ...testEnv(directory, issuer.issuer), ...environment, ...address };
     ca = await runCa({ ...env, SIGNET_CREATE_CERTIFICATE_TIMEOUT: `${slowest.deadlineMs}ms` });
     channels = connectTo(ca);
-    callers = await createWorkloads(issuer, 12);
+    callers = await createWorkloads(issuer, { count: 12 });
     await ca.untilReady(200);
   });
 
