@@ -71,7 +71,9 @@ export function startLoad(options: {
     do {
       const caller = callers[turn++ % callers.length];
       if (channel === undefined || caller === undefined) throw new Error("a load needs a channel and a caller");
-      note(tally, await callOnce(channel, caller));
+      const outcome = await callOnce(channel, caller);
+      // Not in one expression: by now the tally may be another one.
+      note(tally, outcome);
       for (const watcher of watchers) watcher();
     } while (!over && !once);
   }
