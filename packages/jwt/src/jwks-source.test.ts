@@ -86,6 +86,22 @@ describe("createJwksSource on demand", () => {
     expect(fake.requests).toHaveLength(2);
   });
 
+  it("finds a new key seconds after an outage, and asks no more often than that during it", async () => {
+    const { clock, fake, codeOf } = setUp({ unknownKidIntervalMs: 30_000 });
+    await codeOf("k1");
+    fake.answer = 503;
+    for (let second = 0; second < 20; second++) {
+      for (let n = 0; n < 10; n++) expect(await codeOf("k2")).toBe("keys-unavailable");
+      await clock.advance(1_000);
+    }
+    expect(fake.requests).toHaveLength(1 + 4);
+    fake.answer = jwksOf("k1", "k2");
+    expect(await codeOf("k2")).toBe("found");
+    // And the cap holds again.
+    expect([await codeOf("k3"), await codeOf("k3")]).toEqual(["key-not-found", "key-not-found"]);
+    expect(fake.requests).toHaveLength(6);
+  });
+
   it("joins a fetch under way for an unknown key id, also when the cap is spent", async () => {
     const { clock, fake, source, codeOf } = setUp();
     await codeOf("k1");

@@ -16,7 +16,7 @@ export type JwksSourceOptions = {
   readonly refreshMs?: number;
   /** Age up to which keys are used when they cannot be refreshed; default 24 hours. */
   readonly maxAgeMs?: number;
-  /** Least time between two fetches that unknown key ids cause; default 30 seconds. */
+  /** Least time between two fetches that unknown key ids cause; default 30 seconds. One that failed is made again after 5. */
   readonly unknownKidIntervalMs?: number;
   /** Allows http to hosts other than this machine; default false. */
   readonly allowHttp?: boolean;
@@ -51,6 +51,8 @@ const defaultMaxAgeMs = 24 * 60 * 60_000;
 const defaultUnknownKidIntervalMs = 30_000;
 /** Least time between two fetches that tokens cause while there are no keys at all. */
 const failureIntervalMs = 1_000;
+/** The same after a failed one for an unknown key id, of which that has told nothing. */
+const failedRefetchIntervalMs = 5_000;
 const refreshBackoff = { initialMs: 2_000, maxMs: 60_000, minMs: 500 };
 
 /**
@@ -126,11 +128,8 @@ class RemoteJwks implements JwksSource {
     const keyCount = this.#usable()?.keys.length ?? 0;
     const fetchedAt = this.#good?.fetchedAt;
     const lastError = this.#lastFailure?.message;
-    return {
-      keyCount,
-      ...(fetchedAt === undefined ? {} : { fetchedAt }),
-      ...(lastError === undefined ? {} : { lastError }),
-    };
+    const known = fetchedAt === undefined ? {} : { fetchedAt };
+    return { keyCount, ...known, ...(lastError === undefined ? {} : { lastError }) };
   }
 
   #select(header: { readonly kid?: string; readonly alg: string }): KeyLookup {
@@ -165,7 +164,9 @@ class RemoteJwks implements JwksSource {
 
   #takeUnknownKidFetch(): boolean {
     const last = this.#unknownKidFetchAtMs;
-    if (last !== undefined && !this.#hasPassed(this.#limits.unknownKidIntervalMs, last)) return false;
+    const failedAtMs = this.#lastFailure?.atMs;
+    const mayRepeat = failedAtMs !== undefined && this.#hasPassed(failedRefetchIntervalMs, failedAtMs);
+    if (last !== undefined && !mayRepeat && !this.#hasPassed(this.#limits.unknownKidIntervalMs, last)) return false;
     this.#unknownKidFetchAtMs = this.#nowMs();
     return true;
   }
