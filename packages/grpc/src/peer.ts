@@ -13,9 +13,7 @@ export function createPeers(listens: "unix" | "tcp"): Peers {
   return {
     of({ session }) {
       if (session === undefined) return { address: "unknown", transport: "plaintext" };
-      const before = known.get(session);
-      if (before !== undefined) return before;
-      const peer = describePeer(session, listens);
+      const peer = known.get(session) ?? describePeer(session, listens);
       known.set(session, peer);
       return peer;
     },
