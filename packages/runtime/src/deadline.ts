@@ -27,25 +27,24 @@ export async function withDeadline<T>(
   const timer = new AbortController();
   // Not AbortSignal.any: a listener that the work forgets would keep such a signal alive as long as `signal`.
   const working = new AbortController();
-  const result = Promise.withResolvers<T>();
-  const stop = (reason: unknown): void => {
-    working.abort(reason);
-    result.reject(reason);
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => {
+    working.abort(signal.reason);
+    aborted.reject(signal.reason);
   };
-  const abort = (): void => stop(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  const expire = (): void => {
-    stop(new RuntimeError("deadline-exceeded", `${what} took longer than ${formatDuration(ms)}`));
-  };
+
+  async function expire(): Promise<never> {
+    await clock.sleep(ms, timer.signal);
+    const error = new RuntimeError("deadline-exceeded", `${what} took longer than ${formatDuration(ms)}`);
+    working.abort(error);
+    throw error;
+  }
+
   try {
-    clock.sleep(ms, timer.signal).then(expire, result.reject);
-    work(working.signal).then(result.resolve, result.reject);
-    return await result.promise;
+    return await Promise.race([work(working.signal), expire(), aborted.promise]);
   } finally {
     signal.removeEventListener("abort", abort);
-    // Any reason but none: without one an exception is made, with a stack trace, for each piece of work that ends in time.
-    timer.abort(over);
+    timer.abort();
   }
 }
-
-const over = "the work is over";
