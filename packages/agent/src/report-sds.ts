@@ -1,7 +1,7 @@
 import type { Clock, Logger } from "@signet/runtime";
 import { agentEvents, logEvent } from "./events.ts";
 import type { AgentMetrics } from "./metrics.ts";
-import type { SdsEvents, StreamInfo } from "./sds/sds-server.ts";
+import type { SdsEvents, StreamInfo } from "./sds/sds-events.ts";
 import type { SecretStreamNotice } from "./sds/secret-stream.ts";
 
 /** Unknown names are logged once each, and only so many of them: a client chooses them. */

@@ -91,7 +91,7 @@ describe("the report on SDS", () => {
     report.opened(stream);
     report.opened(stream);
     report.closed(stream);
-    report.sent(stream, { versionInfo: "v1", nonce: "n", names: ["default"], resources: [] });
+    report.sent(stream, { versionInfo: "v1", names: ["default"] });
     report.noticed(stream, { kind: "acknowledged", versionInfo: "v1" });
     report.noticed(stream, { kind: "rejected", versionInfo: "v1", reason: "bad key" });
     report.noticed(stream, { kind: "stale", responseNonce: "x" });

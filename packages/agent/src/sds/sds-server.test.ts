@@ -10,7 +10,8 @@ import { SecretDiscoveryService } from "@signet/protos/envoy/service/secret/v3/s
 import { createSource, type Publisher } from "@signet/runtime";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSdsStream, type SdsTestStream, subscribeSds } from "../testing/sds-test-client.ts";
-import { type SdsEvents, serveSds } from "./sds-server.ts";
+import type { SdsEvents } from "./sds-events.ts";
+import { serveSds } from "./sds-server.ts";
 import type { SecretName } from "./secret-names.ts";
 import { type SecretSnapshot, type SecretStreamNotice, secretTypeUrl } from "./secret-stream.ts";
 
@@ -91,6 +92,12 @@ function textsIn(response: DiscoveryResponse): readonly string[] {
 async function statusOf(action: Promise<unknown>): Promise<Status | undefined> {
   const error: unknown = await action.catch((reason: unknown) => reason);
   return error instanceof StatusError ? error.code : undefined;
+}
+
+async function nextOf<T>(iterator: AsyncIterator<T, unknown>): Promise<T> {
+  const result = await iterator.next();
+  if (result.done === true) throw new Error("the stream has ended");
+  return result.value;
 }
 
 /** Resolves once the condition holds; the test's own time limit ends a wait in vain. */
@@ -218,17 +225,44 @@ describe("the SDS socket", () => {
     expect(openStreams).toBe(0);
     await expect(stat(socketPath)).rejects.toThrow();
   });
+});
 
-  it("answers the other methods with UNIMPLEMENTED", async () => {
+describe("the other methods of SDS", () => {
+  it("serve incrementally: what is subscribed to, what changes, and what does not exist", async () => {
+    publish("v1", { default: "svid 1", ROOTCA: "roots 1" });
     const channel = connect({ address: `unix:${socketPath}` });
     const signal = AbortSignal.timeout(5_000);
-    const unary = channel.unary(SecretDiscoveryService.method.fetchSecrets, {}, { deadlineMs: 5_000, signal });
-    expect(await statusOf(unary)).toBe(Status.UNIMPLEMENTED);
     const requests = (async function* () {
-      yield {};
+      yield { node, resourceNamesSubscribe: ["default", "kubernetes://tls"] };
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     })();
-    const delta = channel.stream(SecretDiscoveryService.method.deltaSecrets, requests, { signal });
-    expect(await statusOf(delta[Symbol.asyncIterator]().next())).toBe(Status.UNIMPLEMENTED);
+    const responses = channel.stream(SecretDiscoveryService.method.deltaSecrets, requests, { signal });
+    const delta = responses[Symbol.asyncIterator]();
+    const first = await nextOf(delta);
+    expect(first).toMatchObject({ systemVersionInfo: "v1", nonce: "t-1.1", typeUrl: secretTypeUrl });
+    expect(first.removedResources).toEqual(["kubernetes://tls"]);
+    expect(first.resources.map(({ name, version }) => [name, version])).toEqual([["default", "svid 1"]]);
+    publish("v2", { default: "svid 2", ROOTCA: "roots 1" });
+    const second = await nextOf(delta);
+    const [resource] = second.resources;
+    const secret = resource?.resource && fromBinary(SecretSchema, resource.resource.value);
+    expect([second.systemVersionInfo, resource?.version, secret?.name]).toEqual(["v2", "svid 2", "default"]);
+    expect(openStreams).toBe(1);
+    channel.close();
+  });
+
+  it("answer one request at once, or say why not", async () => {
+    publish("v1", { default: "svid 1" });
+    const channel = connect({ address: `unix:${socketPath}` });
+    const fetch = (resourceNames: readonly string[]): Promise<DiscoveryResponse> =>
+      channel.unary(
+        SecretDiscoveryService.method.fetchSecrets,
+        { resourceNames: [...resourceNames] },
+        { deadlineMs: 5_000, signal: AbortSignal.timeout(5_000) },
+      );
+    expect(textsIn(await fetch(["default"]))).toEqual(["default: svid 1"]);
+    expect(await statusOf(fetch(["default", "kubernetes://tls"]))).toBe(Status.NOT_FOUND);
+    expect(await statusOf(fetch(["ROOTCA"]))).toBe(Status.UNAVAILABLE);
     channel.close();
   });
 });
