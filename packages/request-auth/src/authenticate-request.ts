@@ -1,11 +1,12 @@
 import type { JwtRule } from "@signet/documents";
 import type { Clock } from "@signet/runtime";
 import type { CompiledJwtRules } from "./compile-jwt-rules.ts";
-import { bodyOf, type RequestAuthErrorCode, statusOf } from "./errors.ts";
+import { bodyOf, type Refusal, type RequestAuthErrorCode, refused, statusOf } from "./errors.ts";
 import { evaluateTokens, type TokenVerdict } from "./evaluate-tokens.ts";
 import { extractTokens, type HeaderValues, indexHeaders, type RequestToAuthenticate } from "./extract-token.ts";
-import { type HeaderChanges, headersOf, publishedClaims } from "./forward-claims.ts";
+import { type HeaderChanges, headersOf } from "./forward-claims.ts";
 import type { JsonObject } from "./json-object.ts";
+import { publishedClaims } from "./published-claims.ts";
 import { requestPrincipal } from "./request-principal.ts";
 import { removeParam } from "./request-values.ts";
 import type { KeysOf } from "./rule-keys.ts";
@@ -74,19 +75,26 @@ export async function authenticateRequest(
   const anonymous = { kind: "anonymous", upstream: { remove: spoofed, add: [] } } as const;
   if (isPreflight(request.method, headers)) return anonymous;
   const tokens = extractTokens(rules, { path: request.path, headers });
-  if (tokens.length === 0) return anonymous;
+  if (tokens.length === 0) {
+    return rules.options.require === true ? rejected(refused("token-missing"), request, headers) : anonymous;
+  }
   const verdict = await evaluateTokens(rules, { tokens, dependencies }, signal);
   if (verdict.kind === "accepted") {
-    const upstream = upstreamChanges(verdict, { spoofed, path: request.path });
+    const upstream = upstreamChanges(rules, verdict, { spoofed, path: request.path });
     return { ...authenticated(rules, verdict), upstream };
   }
-  const { code, rule } = verdict;
+  return rejected(verdict, request, headers);
+}
+
+type Rejected = Extract<RequestAuthenticationResult, { kind: "rejected" }>;
+
+function rejected({ code, rule }: Refusal, request: RequestToAuthenticate, headers: HeaderValues): Rejected {
   return {
     kind: "rejected",
     code,
     status: statusOf(code),
     body: bodyOf[code],
-    wwwAuthenticate: wwwAuthenticate(request, headers),
+    wwwAuthenticate: wwwAuthenticate(request, headers, code),
     ...(rule === undefined ? {} : { rule }),
   };
 }
@@ -104,25 +112,28 @@ function authenticated({ compiled }: CompiledJwtRules, { rule, tokens }: Accepte
   // Envoy goes from the last token to the first, and the one it has verified last is the one that it publishes.
   const [token] = tokens;
   const principal = requestPrincipal(token.issuer, token.subject);
+  const publication = compiled.get(rule)?.publication;
   return {
     kind: "authenticated",
     ...(principal === undefined ? {} : { principal }),
     claims: token.claims,
-    payload: publishedClaims(token.claims, compiled.get(rule)?.spaceDelimitedClaims ?? []),
+    payload: publication === undefined ? token.claims : publishedClaims(token.claims, publication),
     rule,
   };
 }
 
 function upstreamChanges(
+  { compiled }: CompiledJwtRules,
   { rule, tokens, stripped }: Accepted,
   { spoofed, path }: { readonly spoofed: readonly string[]; readonly path: string },
 ): HeaderChanges {
   const names = (wanted: "header" | "param"): readonly string[] =>
     stripped.flatMap(({ kind, name }) => (kind === wanted ? [name] : []));
+  const output = compiled.get(rule)?.output;
   const shortened = names("param").reduce(removeParam, path);
   return {
     remove: [...new Set([...spoofed, ...names("header")])],
-    add: tokens.toReversed().flatMap((token) => headersOf(rule, token)),
+    add: output === undefined ? [] : tokens.toReversed().flatMap((token) => headersOf(output, token)),
     ...(shortened === path ? {} : { path: shortened }),
   };
 }

@@ -1,7 +1,11 @@
 import type { JwtRule } from "@signet/documents";
 import { JwtError, parseJwks } from "@signet/jwt";
 import { normalizeAudience } from "./check-claims.ts";
+import { parseClaimPath } from "./claim-path.ts";
+import type { OutputHeaders } from "./forward-claims.ts";
+import type { RequestAuthOptions } from "./options.ts";
 import type { RequestAuthProfile } from "./profile.ts";
+import type { Publication } from "./published-claims.ts";
 import { type RuleKey, readRuleKeys, ruleKeyOf } from "./rule-key.ts";
 import { compareOctets, indexLocations, outputHeadersOf, type TokenLocations } from "./token-location.ts";
 
@@ -11,13 +15,14 @@ export type CompiledJwtRule = {
   readonly audiences: ReadonlySet<string>;
   /** The keys of a JWKS in the rule itself: imported once, empty when none can be used. Absent for a rule without one. */
   readonly keys?: readonly RuleKey[];
-  /** Claims that are published as lists of words. */
-  readonly spaceDelimitedClaims: readonly string[];
+  readonly publication: Publication;
+  readonly output: OutputHeaders;
 };
 
 /** Rules ready for requests; made by `compileJwtRules` alone, and never changed. */
 export type CompiledJwtRules = {
   readonly profile: RequestAuthProfile;
+  readonly options: RequestAuthOptions;
   /** By issuer, in the order in which istiod hands them to Envoy; two rules of one issuer in the order they were given in. */
   readonly rules: readonly JwtRule[];
   readonly compiled: ReadonlyMap<JwtRule, CompiledJwtRule>;
@@ -54,25 +59,34 @@ const alwaysSpaceDelimited = ["scope", "permission"];
  * compileJwtRules([rule], { profile: "strict" }).outputHeaders.has("x-user"); // true
  * ```
  */
-export function compileJwtRules(
-  rules: readonly JwtRule[],
-  options: { readonly profile?: RequestAuthProfile } = {},
-): CompiledJwtRules {
+export function compileJwtRules(rules: readonly JwtRule[], options: RequestAuthOptions = {}): CompiledJwtRules {
   const { profile = "istio" } = options;
   const sorted = rules.toSorted((a, b) => compareOctets(a.issuer, b.issuer));
   return Object.freeze({
     profile,
+    options: Object.freeze({ ...options }),
     rules: Object.freeze(sorted),
-    compiled: new Map(sorted.map((rule) => [rule, compileRule(rule, profile)])),
+    compiled: new Map(sorted.map((rule) => [rule, compileRule(rule, options)])),
     locations: Object.freeze(indexLocations(sorted)),
     outputHeaders: new Set(sorted.flatMap(outputHeadersOf)),
   });
 }
 
-function compileRule(rule: JwtRule, profile: RequestAuthProfile): CompiledJwtRule {
+function compileRule(rule: JwtRule, options: RequestAuthOptions): CompiledJwtRule {
+  const { profile = "istio", bracketedClaims = false, typedClaims = false } = options;
   return Object.freeze({
     audiences: new Set(rule.audiences.map(normalizeAudience)),
-    spaceDelimitedClaims: [...new Set([...alwaysSpaceDelimited, ...rule.spaceDelimitedClaims])],
+    publication: {
+      spaceDelimited: [...new Set([...alwaysSpaceDelimited, ...rule.spaceDelimitedClaims])],
+      typed: typedClaims,
+    },
+    output: {
+      ...(rule.outputPayloadToHeader ? { payload: rule.outputPayloadToHeader.toLowerCase() } : {}),
+      claims: rule.outputClaimToHeaders.map(({ header, claim }) => ({
+        header: header.toLowerCase(),
+        path: parseClaimPath(claim, bracketedClaims),
+      })),
+    },
     ...(rule.jwks === undefined ? {} : { keys: readKeys(rule.jwks, profile) }),
   });
 }

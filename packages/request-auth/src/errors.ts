@@ -1,7 +1,8 @@
 import type { JwtRule } from "@signet/documents";
 
-/** Why a request is refused. Closed; the last four are of the profile "strict" alone. */
+/** Why a request is refused. Closed; the first is of the option `require`, the last four are of the profile "strict" alone. */
 export type RequestAuthErrorCode =
+  | "token-missing"
   | "token-malformed"
   | "header-encoding-invalid"
   | "header-json-invalid"
@@ -37,6 +38,7 @@ export type RequestAuthErrorCode =
 
 /** The body of the answer for each code. Where Envoy has the case these are its texts, since clients and dashboards match on them. */
 export const bodyOf: Readonly<Record<RequestAuthErrorCode, string>> = {
+  "token-missing": "Jwt is missing",
   "token-malformed": "Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections",
   "header-encoding-invalid": "Jwt header is an invalid Base64url encoded",
   "header-json-invalid": "Jwt header is an invalid JSON",

@@ -1,4 +1,6 @@
 import { isBase64UrlLetter } from "./base64url.ts";
+import type { RequestAuthOptions } from "./options.ts";
+import { hasTokenForm } from "./parse-token.ts";
 import type { RequestAuthProfile } from "./profile.ts";
 import { findCookies, findParams } from "./request-values.ts";
 import type { TokenLocation, TokenLocations } from "./token-location.ts";
@@ -43,9 +45,16 @@ export function indexHeaders(headers: RequestToAuthenticate["headers"]): HeaderV
   return values;
 }
 
+/** Where tokens may be, and how they are read there. */
+type TokenPlaces = {
+  readonly locations: TokenLocations;
+  readonly profile: RequestAuthProfile;
+  readonly options: RequestAuthOptions;
+};
+
 /** The tokens of a request in the order of their places; costs grow with the request and not with the number of rules. */
 export function extractTokens(
-  { locations, profile }: { readonly locations: TokenLocations; readonly profile: RequestAuthProfile },
+  { locations, profile, options }: TokenPlaces,
   { path, headers }: { readonly path: string; readonly headers: HeaderValues },
 ): readonly FoundToken[] {
   const found: FoundToken[] = [];
@@ -65,7 +74,8 @@ export function extractTokens(
     const location = locations.cookies.get(name);
     if (location !== undefined) found.push({ token, location });
   }
-  return found.sort((a, b) => a.location.order - b.location.order);
+  const tokens = options.passOpaqueTokens === true ? found.filter(({ token }) => hasTokenForm(token)) : found;
+  return tokens.sort((a, b) => a.location.order - b.location.order);
 }
 
 /**

@@ -1,5 +1,4 @@
-import type { JwtRule } from "@signet/documents";
-import { isJsonObject, type JsonObject, memberOf } from "./json-object.ts";
+import { type ClaimPath, claimAt } from "./claim-path.ts";
 import type { ParsedToken } from "./parse-token.ts";
 
 /** What becomes of the headers of a request that is let through: first `remove`, then `add`. */
@@ -12,23 +11,23 @@ export type HeaderChanges = {
   readonly path?: string;
 };
 
+/** What a rule writes into headers, names in lower case. */
+export type OutputHeaders = {
+  /** Of the payload as it stood in the token. */
+  readonly payload?: string;
+  readonly claims: readonly { readonly header: string; readonly path: ClaimPath }[];
+};
+
 /** Returns the headers that a rule makes of a token it has accepted. */
-export function headersOf(rule: JwtRule, token: ParsedToken): HeaderChanges["add"] {
+export function headersOf(output: OutputHeaders, token: ParsedToken): HeaderChanges["add"] {
   const headers: (readonly [string, string])[] = [];
-  if (rule.outputPayloadToHeader) headers.push([rule.outputPayloadToHeader.toLowerCase(), token.payload]);
-  for (const { header, claim } of rule.outputClaimToHeaders) {
-    const text = claimText(claimAt(token.claims, claim));
-    if (text !== "") headers.push([header.toLowerCase(), Buffer.from(text, "utf8").toString("latin1")]);
+  if (output.payload !== undefined) headers.push([output.payload, token.payload]);
+  for (const { header, path } of output.claims) {
+    const text = claimText(claimAt(token.claims, path));
+    if (text !== "") headers.push([header, Buffer.from(text, "utf8").toString("latin1")]);
   }
   // A value that would end a header, or begin another, is nobody's identity.
   return headers.filter(([, value]) => isHeaderValue(value));
-}
-
-/** The claim at a path of names joined with dots; a name that holds a dot itself cannot be reached. */
-function claimAt(claims: JsonObject, path: string): unknown {
-  let value: unknown = claims;
-  for (const name of path.split(".")) value = isJsonObject(value) ? memberOf(value, name) : undefined;
-  return value;
 }
 
 /** A claim as text, empty for none: objects and lists as base64 of their JSON. */
@@ -65,14 +64,4 @@ function isHeaderValue(value: string): boolean {
     if ((code < 0x20 && code !== 0x09) || code === 0x7f) return false;
   }
   return true;
-}
-
-/** The claims as they are published to policies: the named ones, where they are text, as lists of their words. */
-export function publishedClaims(claims: JsonObject, spaceDelimited: readonly string[]): JsonObject {
-  const lists: [string, readonly string[]][] = [];
-  for (const name of spaceDelimited) {
-    const value = memberOf(claims, name);
-    if (typeof value === "string") lists.push([name, value.split(" ").filter((word) => word !== "")]);
-  }
-  return lists.length === 0 ? claims : Object.fromEntries([...Object.entries(claims), ...lists]);
 }

@@ -71,6 +71,11 @@ export function parseToken(token: string, profile: RequestAuthProfile): ParsedTo
   };
 }
 
+/** Whether text has the form of a JWT: three parts between dots, whatever is in them. What has not is an opaque token. */
+export function hasTokenForm(token: string): boolean {
+  return splitParts(token) !== undefined;
+}
+
 /** The three parts that are not empty, or undefined when there are more or fewer. */
 function splitParts(token: string): readonly [string, string, string] | undefined {
   const parts: string[] = [];

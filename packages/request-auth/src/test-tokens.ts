@@ -3,6 +3,7 @@ import type { JwtRule } from "@signet/documents";
 import { authenticateRequest, type RequestAuthenticationResult } from "./authenticate-request.ts";
 import { compileJwtRules } from "./compile-jwt-rules.ts";
 import type { RequestToAuthenticate } from "./extract-token.ts";
+import type { RequestAuthOptions } from "./options.ts";
 import type { RequestAuthProfile } from "./profile.ts";
 import type { KeysOf } from "./rule-keys.ts";
 
@@ -103,14 +104,15 @@ export type TestRequest = Partial<RequestToAuthenticate> & {
   /** Becomes `authorization: Bearer ...`. */
   readonly bearer?: string;
   readonly profile?: RequestAuthProfile;
+  readonly options?: RequestAuthOptions;
   readonly keysOf?: KeysOf;
 };
 
 /** Asks `rules` about a request. */
 export function ask(rules: readonly JwtRule[], request: TestRequest): Promise<RequestAuthenticationResult> {
-  const { bearer, profile = "istio", keysOf = noKeys, headers = [], ...others } = request;
+  const { bearer, profile = "istio", options = {}, keysOf = noKeys, headers = [], ...others } = request;
   return authenticateRequest(
-    compileJwtRules(rules, { profile }),
+    compileJwtRules(rules, { profile, ...options }),
     {
       method: "GET",
       scheme: "https",

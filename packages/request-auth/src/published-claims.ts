@@ -1,0 +1,33 @@
+import { isJsonObject, type JsonObject, memberOf } from "./json-object.ts";
+
+/** How claims are turned into what policies see. */
+export type Publication = {
+  /** Claims that, where they are text, become lists of their words. */
+  readonly spaceDelimited: readonly string[];
+  /** Whether numbers and booleans become text. */
+  readonly typed: boolean;
+};
+
+/** The claims as they are published to policies. */
+export function publishedClaims(claims: JsonObject, { spaceDelimited, typed }: Publication): JsonObject {
+  const lists: [string, readonly string[]][] = [];
+  for (const name of spaceDelimited) {
+    const value = memberOf(claims, name);
+    if (typeof value === "string") lists.push([name, value.split(" ").filter((word) => word !== "")]);
+  }
+  const published = typed ? withText(claims) : claims;
+  return lists.length === 0 ? published : Object.fromEntries([...Object.entries(published), ...lists]);
+}
+
+/** A copy whose numbers and booleans are text; a tree at most as deep as the parser of tokens allows. */
+function withText(object: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, textOf(value)]));
+}
+
+function textOf(value: unknown): unknown {
+  if (typeof value === "boolean") return String(value);
+  // Beyond this many bits two integers of tokens may be one number here, and one of them somebody else's.
+  if (typeof value === "number") return Number.isInteger(value) && !Number.isSafeInteger(value) ? value : String(value);
+  if (Array.isArray(value)) return value.map(textOf);
+  return isJsonObject(value) ? withText(value) : value;
+}
