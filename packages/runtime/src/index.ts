@@ -19,3 +19,10 @@ export { parseSettings, type SettingsOf, type SettingsResult, type SettingsSpec 
 export { settingsHelp, settingsTable } from "./settings-help.ts";
 export { shutdownSignal } from "./signals.ts";
 export { constantSource, createSource, firstValue, mapSource, type Publisher, type Source } from "./source.ts";
+export {
+  directoriesOf,
+  type FileWatch,
+  type WatchFilesDependencies,
+  type WatchFilesOptions,
+  watchFiles,
+} from "./watch-files.ts";
