@@ -53,7 +53,8 @@ export function readAttachment(spec: FieldReader): Attachment {
   return { targetRefs, ...(selector !== undefined && { selector }) };
 }
 
-function readSelector(spec: FieldReader): WorkloadSelector | undefined {
+/** Reads `selector` alone, for kinds that know no targets; what is invalid is left out as in `readAttachment`. */
+export function readSelector(spec: FieldReader): WorkloadSelector | undefined {
   const selector = spec.map("selector");
   if (selector === undefined) return undefined;
   const labels = selector.map("matchLabels");

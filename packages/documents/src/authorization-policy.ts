@@ -1,8 +1,15 @@
-import type { TargetReference, WorkloadSelector } from "./attachment.ts";
+import { readAttachment, type TargetReference, type WorkloadSelector } from "./attachment.ts";
+import { type AuthorizationRule, deniesAllTcp, readRule } from "./authorization-rule.ts";
 import type { DocumentPosition } from "./document-problem.ts";
+import type { FieldReader } from "./field-reader.ts";
+import { dryRunAnnotation, type KindReader } from "./kubernetes-object.ts";
+import { printable } from "./rule-values.ts";
+import { refuseUnknownFields } from "./unknown-fields.ts";
+
+const actions = ["ALLOW", "DENY", "AUDIT", "CUSTOM"] as const;
 
 /** What becomes of a request that a policy's rules match. */
-export type AuthorizationAction = "ALLOW" | "DENY" | "AUDIT" | "CUSTOM";
+export type AuthorizationAction = (typeof actions)[number];
 
 /** Which requests to some workloads are allowed, denied, marked, or put to somebody else. */
 export type AuthorizationPolicy = {
@@ -24,40 +31,105 @@ export type AuthorizationPolicy = {
   readonly position: DocumentPosition;
 };
 
-/** Matches where a source, an operation and every condition match. */
-export type AuthorizationRule = {
-  /** One of them must match; none are any source. At most 512. */
-  readonly from: readonly AuthorizationSource[];
-  /** One of them must match; none are any operation. At most 512. */
-  readonly to: readonly AuthorizationOperation[];
-  readonly when: readonly AuthorizationCondition[];
-  readonly position: DocumentPosition;
+const maxRules = 512;
+
+const deniesTcp =
+  "configured AuthorizationPolicy will deny all traffic to TCP ports under its scope due to the use of only HTTP " +
+  "attributes in a DENY rule; it is recommended to explicitly specify the port";
+
+/** Reads the rest of an AuthorizationPolicy, and notes what is wrong with it. */
+export const readAuthorizationPolicy: KindReader<AuthorizationPolicy> = ({ object, spec, about }) => {
+  const action = spec === undefined ? "ALLOW" : readAction(spec);
+  const provider = spec === undefined ? undefined : readProvider(spec, action);
+  const policy: AuthorizationPolicy = {
+    kind: "AuthorizationPolicy",
+    namespace: object.namespace,
+    name: object.name,
+    ...(spec === undefined ? { targetRefs: [] } : readAttachment(spec)),
+    action,
+    ...(provider !== undefined && { provider }),
+    dryRun: readDryRun(object.annotations, action),
+    rules: spec === undefined ? [] : readRules(spec, { action, position: about.position }),
+    position: object.position,
+  };
+  if (spec !== undefined) refuseUnknownFields(spec);
+  return policy;
 };
 
-/** Who a request is from: every field that is not empty must match, each by one of its values; `not...` by none of them. */
-export type AuthorizationSource = Readonly<Record<SourceField, readonly string[]>> & {
-  readonly position: DocumentPosition;
+function readAction(spec: FieldReader): AuthorizationAction {
+  const read = (text: string): AuthorizationAction => {
+    const action = actionNamed(text);
+    if (action !== undefined) return action;
+    throw new Error(`Unsupported value: "${printable(text)}": supported values: ${actions.join(", ")}`);
+  };
+  return spec.parsed("action", read) ?? "ALLOW";
+}
+
+/** Returns the action of a name, if it is one. */
+export function actionNamed(text: string): AuthorizationAction | undefined {
+  return actions.find((action) => action === text);
+}
+
+function readProvider(spec: FieldReader, action: AuthorizationAction): string | undefined {
+  const provider = spec.map("provider");
+  const name = provider?.text("name") ?? "";
+  if (provider !== undefined) refuseUnknownFields(provider);
+  if (action !== "CUSTOM") {
+    if (spec.holds("provider")) {
+      spec.report(`is not valid: \`provider\` must not be with non CUSTOM action, found ${action}`, "provider");
+    }
+    return undefined;
+  }
+  if (name === "" && spec.count("rules") > 0) {
+    spec.report("is not valid: `provider.name` must not be empty", spec.holds("provider") ? "provider" : undefined);
+  }
+  return name;
+}
+
+/** The words that Go's `strconv.ParseBool` knows. */
+const truth: ReadonlyMap<string, boolean> = new Map([
+  ...["1", "t", "T", "TRUE", "true", "True"].map((text) => [text, true] as const),
+  ...["0", "f", "F", "FALSE", "false", "False"].map((text) => [text, false] as const),
+]);
+
+/** Returns whether a policy is watched and not enforced; undefined where that cannot be told. */
+export function dryRunOf(annotations: FieldReader | undefined): boolean | undefined {
+  if (annotations?.holds(dryRunAnnotation) !== true) return false;
+  return truth.get(annotations.text(dryRunAnnotation) ?? "");
+}
+
+function readDryRun(annotations: FieldReader | undefined, action: AuthorizationAction): boolean {
+  if (annotations?.holds(dryRunAnnotation) !== true) return false;
+  const name = dryRunAnnotation;
+  if (action === "AUDIT" || action === "CUSTOM") {
+    const why = `the annotation ${name} currently only supports action ALLOW/DENY, found action ${action}`;
+    annotations.report(`is not valid: ${why}`, name);
+    return false;
+  }
+  const dryRun = dryRunOf(annotations);
+  if (dryRun === undefined) {
+    const value = printable(annotations.text(name) ?? "");
+    annotations.report(`is not valid: has annotation ${name} with invalid value (${value}): parse error`, name);
+  }
+  return dryRun ?? false;
+}
+
+type RulesContext = {
+  readonly action: AuthorizationAction;
+  readonly position: (offset: number) => DocumentPosition;
 };
 
-export type SourceField =
-  | ("principals" | "notPrincipals" | "requestPrincipals" | "notRequestPrincipals")
-  | ("namespaces" | "notNamespaces" | "serviceAccounts" | "notServiceAccounts" | "trustDomains" | "notTrustDomains")
-  | ("ipBlocks" | "notIpBlocks" | "remoteIpBlocks" | "notRemoteIpBlocks");
-
-/** What a request asks for, combined as in a source. */
-export type AuthorizationOperation = Readonly<Record<OperationField, readonly string[]>> & {
-  readonly position: DocumentPosition;
-};
-
-export type OperationField =
-  | ("hosts" | "notHosts" | "ports" | "notPorts")
-  | ("methods" | "notMethods" | "paths" | "notPaths");
-
-/** What an attribute must be: one of `values` if there are any, and none of `notValues`. */
-export type AuthorizationCondition = {
-  /** As written, such as `request.headers[x-token]`; an attribute there is. */
-  readonly key: string;
-  readonly values: readonly string[];
-  readonly notValues: readonly string[];
-  readonly position: DocumentPosition;
-};
+function readRules(spec: FieldReader, { action, position }: RulesContext): readonly AuthorizationRule[] {
+  const count = spec.count("rules");
+  if (count > maxRules) spec.report(`is not valid: must have at most ${maxRules} items`, "rules");
+  if (count === 0 && (action === "DENY" || action === "CUSTOM")) {
+    const why = `${action} action without \`rules\` is meaningless as it will never be triggered`;
+    const hint = "add an empty rule `{}` if you want it be triggered for every request";
+    spec.report(`is not valid: ${why}, ${hint}`, spec.holds("rules") ? "rules" : undefined);
+  }
+  return spec.maps("rules", "is not valid: `rule` must not be nil").map((rule, index) => {
+    const read = readRule(rule, { index, isCustom: action === "CUSTOM", position });
+    if (action === "DENY" && deniesAllTcp(read)) rule.warn(deniesTcp);
+    return read;
+  });
+}

@@ -10,6 +10,8 @@ export type KubernetesObject = {
   readonly name: string;
   /** Its annotations; each is text. */
   readonly annotations?: FieldReader;
+  /** When an API server took it in. */
+  readonly createdAt?: Date;
   readonly position: DocumentPosition;
 };
 
@@ -25,7 +27,7 @@ export const dryRunAnnotation = "istio.io/dry-run";
 
 /** What an API server writes, or lets be written, besides what is read here. */
 const otherMetadata: readonly string[] = [
-  ...["generateName", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp"],
+  ...["generateName", "selfLink", "uid", "resourceVersion", "generation", "deletionTimestamp"],
   ...["deletionGracePeriodSeconds", "ownerReferences", "finalizers", "managedFields"],
 ];
 
@@ -43,12 +45,14 @@ export function readKubernetesObject(
   const written = metadata?.parsed("namespace", readNamespace) ?? "";
   const annotations = metadata?.map("annotations");
   for (const map of [annotations, metadata?.map("labels")]) for (const key of map?.names() ?? []) map?.text(key);
+  const createdAt = metadata?.parsed("creationTimestamp", readTime);
   for (const other of otherMetadata) metadata?.holds(other);
   if (metadata !== undefined) refuseUnknownFields(metadata);
   return {
     name,
     namespace: written === "" ? namespace : written,
     ...(annotations !== undefined && { annotations }),
+    ...(createdAt !== undefined && { createdAt }),
     position: about.position(root.offset),
   };
 }
@@ -61,4 +65,12 @@ function readName(text: string): string {
 function readNamespace(text: string): string {
   if (text !== "" && !isDnsLabel(text)) throw new Error("a namespace is a DNS label");
   return text;
+}
+
+/** RFC 3339, as API servers write it. */
+function readTime(text: string): Date {
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(text);
+  const time = new Date(text);
+  if (!isTime || Number.isNaN(time.getTime())) throw new Error("a time such as 2026-01-02T03:04:05Z is wanted");
+  return time;
 }

@@ -1,16 +1,35 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseDocuments } from "./parse-documents.ts";
+import type { DocumentPosition } from "./document-problem.ts";
+import { type Document, parseDocuments } from "./parse-documents.ts";
 import { selectDocuments } from "./select-documents.ts";
 import { parseWorkload } from "./workload.ts";
 
 const head = "apiVersion: security.istio.io/v1\nkind: RequestAuthentication\nmetadata: {name: a}\n";
+const policy = head.replace("RequestAuthentication", "AuthorizationPolicy");
+const peers = head.replace("RequestAuthentication", "PeerAuthentication");
 
 /** Pieces of documents, of YAML and of nothing in particular. */
 const text = fc
   .array(
     fc.oneof(
       fc.constantFrom(
+        ...[
+          policy,
+          peers,
+          "spec: {",
+          "mtls: {mode: STRICT}",
+          "portLevelMtls: {80: {mode: DISABLE}}",
+          ", ",
+          "action: DENY",
+        ],
+        ...[
+          "rules: [{}]",
+          "rules: [{from: [{source: {principals: [a]}}]",
+          "to: [{operation: {paths: ['/{*}']}}]",
+          "}]",
+        ],
+        ...["when: [{key: source.ip, values: [1.2.3.4]}]", "null", "selector: {matchLabels: {app: b}}"],
         ...[head, "spec:\n", "  jwtRules:\n  - issuer: a\n", "    jwksUri: ", "https://a/", "    jwks: '{}'\n"],
         ...["  selector: ", "{matchLabels: {app: b}}\n", "  targetRefs: [", "{kind: Service, name: a}", "]\n"],
         ...[
@@ -53,7 +72,7 @@ describe("whatever the text, parseDocuments", () => {
       fc.property(text, (input) => {
         const lines = input.split("\n");
         const { documents, refused, warnings } = parseDocuments(input, { file: "f" });
-        const rules = documents.flatMap(({ jwtRules }) => jwtRules);
+        const rules = documents.flatMap((document) => partsOf(document));
         const problems = refused.flatMap((document) => document.problems);
         const positions = [...documents, ...rules, ...refused].map(({ position }) => position);
         for (const { file, line, column } of [...positions, ...problems, ...warnings]) {
@@ -125,10 +144,24 @@ describe("whatever the text, parseDocuments", () => {
   });
 });
 
-/** Documents with their own positions left out. */
-function withoutLines(documents: ReturnType<typeof parseDocuments>["documents"]): readonly unknown[] {
-  return documents.map(({ position: _, jwtRules, ...rest }) => ({
-    ...rest,
-    jwtRules: jwtRules.map(({ position: _line, ...rule }) => rule),
-  }));
+/** What has a position within a document. */
+function partsOf(document: Document): readonly { readonly position: DocumentPosition }[] {
+  switch (document.kind) {
+    case "RequestAuthentication":
+      return document.jwtRules;
+    case "AuthorizationPolicy":
+      return document.rules.flatMap((rule) => [rule, ...rule.from, ...rule.to, ...rule.when]);
+    case "PeerAuthentication":
+      return [];
+  }
+}
+
+/** Documents with all positions left out. */
+function withoutLines(documents: readonly Document[]): readonly unknown[] {
+  return JSON.parse(
+    JSON.stringify(documents, (key, value: unknown) => {
+      if (key === "position") return undefined;
+      return value instanceof Map ? [...value] : value;
+    }),
+  );
 }

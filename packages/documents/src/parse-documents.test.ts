@@ -24,14 +24,11 @@ const asJson = (name: string): object => ({
 describe("parseDocuments reads", () => {
   it("several documents, and passes over other kinds, which it counts", () => {
     const other = "apiVersion: apps/v1\nkind: Deployment\nspec: 1\n";
-    const policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n";
+    const policy = "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: c}\n";
     const parsed = parse(["# none", jwt("a"), other, "", "null", policy, other, jwt("b")].join("\n---\n"));
-    expect(names(parsed)).toEqual(["foo/a", "foo/b"]);
+    expect(names(parsed)).toEqual(["foo/a", "default/c", "foo/b"]);
     expect(parsed.refused).toEqual([]);
-    expect([...parsed.skipped]).toEqual([
-      ["apps/v1 Deployment", 2],
-      ["security.istio.io/v1 AuthorizationPolicy", 1],
-    ]);
+    expect([...parsed.skipped]).toEqual([["apps/v1 Deployment", 2]]);
   });
 
   it.each([undefined, 2, "\t"])("JSON indented by %j", (indent) => {

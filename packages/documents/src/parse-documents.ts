@@ -1,15 +1,17 @@
+import { type AuthorizationPolicy, readAuthorizationPolicy } from "./authorization-policy.ts";
 import type { DocumentNode, NodeOf } from "./document-node.ts";
 import type { DocumentProblem } from "./document-problem.ts";
 import { createDocumentText, type DocumentText } from "./document-text.ts";
 import { createFieldReader, type FieldReader } from "./field-reader.ts";
 import { type KindReader, readKubernetesObject } from "./kubernetes-object.ts";
 import { readYaml } from "./parse-yaml.ts";
+import { type PeerAuthentication, readPeerAuthentication } from "./peer-authentication.ts";
 import { type RefusedDocument, refuseDocument } from "./refused-document.ts";
 import { type RequestAuthentication, readRequestAuthentication } from "./request-authentication.ts";
 import { splitYaml, type TextSpan } from "./split-yaml.ts";
 
 /** A document of Istio's that is valid. */
-export type Document = RequestAuthentication;
+export type Document = RequestAuthentication | AuthorizationPolicy | PeerAuthentication;
 
 /** What a text holds. */
 export type ParsedDocuments = {
@@ -28,11 +30,11 @@ export type ParseOptions = { readonly file: string; readonly namespace?: string 
 const group = "security.istio.io";
 const versions: readonly string[] = [`${group}/v1`, `${group}/v1beta1`];
 
-/** The kinds of the group; one without a reader is passed over. */
-const kinds: ReadonlyMap<string, KindReader<Document> | undefined> = new Map([
+/** The kinds of the group. */
+const kinds: ReadonlyMap<string, KindReader<Document>> = new Map<string, KindReader<Document>>([
   ["RequestAuthentication", readRequestAuthentication],
-  ["AuthorizationPolicy", undefined],
-  ["PeerAuthentication", undefined],
+  ["AuthorizationPolicy", readAuthorizationPolicy],
+  ["PeerAuthentication", readPeerAuthentication],
 ]);
 
 /** Largest text, in UTF-16 code units; each YAML document in it may have 524288. */
@@ -125,13 +127,11 @@ function readNode(node: DocumentNode, place: Place, reading: Reading): void {
     readList(node, place, reading);
   } else if (!apiVersion.startsWith(`${group}/`)) {
     skip(root, { apiVersion, kind, about }, reading);
-  } else if (!versions.includes(apiVersion) || !kinds.has(item)) {
+  } else if (versions.includes(apiVersion) && item !== kind && kinds.has(item)) {
+    readList(node, { ...place, list: { apiVersion, kind: item } }, reading);
+  } else if (!versions.includes(apiVersion) || read === undefined) {
     const message = `is not valid: no matches for kind ${quote(kind)} in version ${quote(apiVersion)}`;
     refuse(node, message, { place, reading });
-  } else if (item !== kind) {
-    readList(node, { ...place, list: { apiVersion, kind: item } }, reading);
-  } else if (read === undefined) {
-    skip(root, { apiVersion, kind, about }, reading);
   } else {
     const object = readKubernetesObject(root, { about, namespace: reading.namespace });
     keep(read({ object, spec: root.map("spec"), about }), { node, root, about }, reading);
@@ -140,9 +140,10 @@ function readNode(node: DocumentNode, place: Place, reading: Reading): void {
 
 type At = { readonly place: Place; readonly reading: Reading };
 
-function refuse(node: DocumentNode, message: string, { place: { about, path }, reading }: At): void {
+function refuse(node: DocumentNode, message: string, { place: { about, path, list }, reading }: At): void {
   about.report({ offset: node.offset, path, message });
-  reading.refused.push(refuseDocument(node, { about, offset: node.offset, namespace: reading.namespace }));
+  const kind = list?.kind;
+  reading.refused.push(refuseDocument(node, { about, offset: node.offset, namespace: reading.namespace, kind }));
 }
 
 function keep(
@@ -150,8 +151,9 @@ function keep(
   { node, root, about }: { readonly node: DocumentNode; readonly root: FieldReader; readonly about: DocumentText },
   reading: Reading,
 ): void {
+  const { kind } = document;
   if (about.problems.length > 0) {
-    reading.refused.push(refuseDocument(node, { about, offset: node.offset, namespace: reading.namespace }));
+    reading.refused.push(refuseDocument(node, { about, offset: node.offset, namespace: reading.namespace, kind }));
   } else {
     const name = JSON.stringify([document.kind, document.namespace, document.name]);
     if (reading.names.has(name)) root.warn("is named like another one in this text, and both count", "metadata");

@@ -1,8 +1,9 @@
-import { type Attachment, readAttachment } from "./attachment.ts";
+import { type Attachment, readAttachment, readSelector } from "./attachment.ts";
+import { type AuthorizationAction, actionNamed, dryRunOf } from "./authorization-policy.ts";
 import type { DocumentNode } from "./document-node.ts";
 import type { DocumentPosition, DocumentProblem } from "./document-problem.ts";
 import type { DocumentText } from "./document-text.ts";
-import { createFieldReader } from "./field-reader.ts";
+import { createFieldReader, type FieldReader } from "./field-reader.ts";
 import { isDnsLabel } from "./workload.ts";
 
 /**
@@ -13,6 +14,10 @@ export type RefusedDocument = Attachment & {
   readonly kind?: string;
   readonly namespace?: string;
   readonly name?: string;
+  /** Of an AuthorizationPolicy, if it says one that there is, or none and so ALLOW. */
+  readonly action?: AuthorizationAction;
+  /** Whether an AuthorizationPolicy would have been watched and not enforced. */
+  readonly dryRun?: boolean;
   /** At least one and at most 100, in the order of the text. */
   readonly problems: readonly DocumentProblem[];
   readonly position: DocumentPosition;
@@ -22,27 +27,54 @@ export type RefusedDocument = Attachment & {
  * Where a document that is refused was read, and what namespace it has when it names none: none where it could not be read
  * as YAML, because then what is not found may have been written all the same.
  */
-export type Refusal = { readonly about: DocumentText; readonly offset: number; readonly namespace?: string };
+export type Refusal = {
+  readonly about: DocumentText;
+  readonly offset: number;
+  readonly namespace?: string;
+  /** What it is where it need not say so itself, as in a list of one kind. */
+  readonly kind?: string | undefined;
+};
 
 /** Returns the record of a document that is refused for the problems noted in `about`. */
-export function refuseDocument(node: DocumentNode | undefined, { about, offset, namespace }: Refusal): RefusedDocument {
+export function refuseDocument(node: DocumentNode | undefined, refusal: Refusal): RefusedDocument {
+  const { about, offset, namespace } = refusal;
   const problems = [...about.problems].sort((one, other) => one.line - other.line || one.column - other.column);
   const position = about.position(offset);
-  if (node?.kind !== "map") return { problems, position, targetRefs: [] };
+  if (node?.kind !== "map") {
+    return { problems, position, targetRefs: [], ...(refusal.kind !== undefined && { kind: refusal.kind }) };
+  }
   // Whatever is wrong has been said, so that what this reader says goes nowhere.
   const root = createFieldReader(node, { path: "", about: about.fresh(), exact: true });
   const metadata = root.map("metadata");
-  const spec = root.map("spec");
-  const kind = root.text("kind");
+  const kind = root.text("kind") ?? refusal.kind;
   const name = metadata?.text("name");
   const found = metadata?.holds("namespace") === true ? metadata.text("namespace") : "";
   const known = found === "" && metadata !== undefined ? namespace : found;
   return {
-    ...(spec === undefined || namespace === undefined ? { targetRefs: [] } : readAttachment(spec)),
+    ...(namespace === undefined ? { targetRefs: [] } : readSpec(root, kind)),
     ...(kind !== undefined && { kind }),
     ...(name !== undefined && { name }),
     ...(known !== undefined && isDnsLabel(known) && { namespace: known }),
     problems,
     position,
+  };
+}
+
+type ReadSpec = Attachment & Pick<RefusedDocument, "action" | "dryRun">;
+
+function readSpec(root: FieldReader, kind: string | undefined): ReadSpec {
+  const spec = root.map("spec");
+  if (spec === undefined) return { targetRefs: [] };
+  if (kind === "PeerAuthentication") {
+    const selector = readSelector(spec);
+    return { targetRefs: [], ...(selector !== undefined && { selector }) };
+  }
+  if (kind !== "AuthorizationPolicy") return readAttachment(spec);
+  const action = spec.holds("action") ? actionNamed(spec.text("action") ?? "") : "ALLOW";
+  const dryRun = dryRunOf(root.map("metadata")?.map("annotations"));
+  return {
+    ...readAttachment(spec),
+    ...(action !== undefined && { action }),
+    ...(dryRun !== undefined && { dryRun }),
   };
 }
