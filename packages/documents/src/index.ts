@@ -10,6 +10,7 @@ export type { ClaimToHeader, JwtHeaderLocation, JwtRule } from "./jwt-rule.ts";
 export { type MeshCaCertificate, type MeshConfig, type ParsedMeshConfig, parseMeshConfig } from "./mesh-config.ts";
 export { type Document, type ParsedDocuments, type ParseOptions, parseDocuments } from "./parse-documents.ts";
 export type { MutualTlsMode, PeerAuthentication } from "./peer-authentication.ts";
+export { type PeerMtls, type PeerMtlsMode, peerMtls } from "./peer-mtls.ts";
 export type { RefusedDocument } from "./refused-document.ts";
 export type { RequestAuthentication } from "./request-authentication.ts";
 export { type Selectable, type SelectOptions, selectDocuments } from "./select-documents.ts";
