@@ -19,10 +19,13 @@ import { agentEvents, logEvent } from "./events.ts";
 import { requestedSpiffeId } from "./identity/requested-spiffe-id.ts";
 import { createWorkloadIdentity, notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
 import { createAgentMetrics } from "./metrics.ts";
+import { reportFileSecrets } from "./report-file-secrets.ts";
 import { reportIdentity } from "./report-identity.ts";
 import { reportSds } from "./report-sds.ts";
+import { createFileSecrets } from "./sds/file-secrets.ts";
 import { type KeptListener, keepListening } from "./sds/keep-listening.ts";
 import { serveSds } from "./sds/sds-server.ts";
+import { createSecretBoard } from "./sds/secret-board.ts";
 import { createSecretPublisher } from "./sds/secret-publisher.ts";
 import { prepareSocketDirectory } from "./sds/socket-directory.ts";
 import { type AgentSettings, sdsSocketPath, workloadKeyType } from "./settings.ts";
@@ -64,7 +67,7 @@ const caDeadlineMs = 10_000;
 export async function startAgent(settings: AgentSettings, dependencies: AgentDependencies): Promise<RunningAgent> {
   const { logger } = dependencies;
   const parts = composeAgent(settings, dependencies);
-  const { state, socketPath, workload, publisher, caClient } = parts;
+  const { state, socketPath, workload, publisher, files, caClient } = parts;
 
   const sds = await listenSds(parts, settings, logger);
   const routes = statusRoutes({ ...parts, socketProblem: sds.problem });
@@ -73,7 +76,7 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
     throw error;
   });
   const running = new AbortController();
-  const ended = runGroup([workload.task, publisher.task, sds.task], running.signal);
+  const ended = runGroup([workload.task, publisher, files.task, sds.task], running.signal);
   ended.catch(() => undefined);
   state.set("serving");
   reportStart({ socketPath, statusAddress: status.address }, settings, logger);
@@ -136,9 +139,11 @@ function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentD
       random,
     },
   );
+  const board = createSecretBoard(`${startedAt.toISOString()}/${processId}`);
+  const files = createFileSecrets({ board }, { clock, events: reportFileSecrets(logger) });
   const publisher = createSecretPublisher({
     identity: workload.identity,
-    versionPrefix: `${startedAt.toISOString()}/${processId}`,
+    board,
     keyFormat: settings.pkcs8Key ? "pkcs8" : "traditional",
     onBundleChange: (bundle) => reportBundle(bundle, logger),
   });
@@ -152,24 +157,26 @@ function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentD
     metrics,
     caClient,
     workload,
+    board,
+    files,
     publisher,
   };
 }
 
 async function listenSds(parts: AgentParts, settings: AgentSettings, logger: Logger): Promise<KeptListener> {
-  const { socketPath, processId, publisher, metrics, clock } = parts;
+  const { socketPath, processId, board, files, metrics, clock } = parts;
   const socketMode = Number.parseInt(settings.sdsSocketMode, 8);
   let streams = 0;
   const newStreamId = (): string => {
     streams += 1;
     return `${processId}-${streams}`;
   };
-  const { snapshots } = publisher;
+  const { snapshots } = board;
   const events = reportSds(metrics, { logger, clock });
   const listen = async (): Promise<GrpcListener> => {
     const shared = await prepareSocketDirectory(socketPath, socketMode);
     if (shared !== undefined) logEvent(logger, agentEvents.socketDirectoryShared, shared);
-    return await serveSds({ socketPath, socketMode, snapshots, newStreamId }, events);
+    return await serveSds({ socketPath, socketMode, snapshots, newStreamId, files }, events);
   };
   return await keepListening(
     { socketPath, listen, clock },

@@ -94,6 +94,17 @@ export const agentEvents = {
     message: "SDS client asks for a secret this agent does not have",
     fields: ["streamId", "nodeId", "name"],
   },
+  secretFilesLoaded: { level: "info", message: "secret files loaded", fields: ["name"] },
+  secretFilesUnusable: {
+    level: "warn",
+    message: "secret files cannot be used, what was read before stays in use",
+    fields: ["name", "error"],
+  },
+  secretFilesTooMany: {
+    level: "warn",
+    message: "more secret files are asked for than are followed",
+    fields: ["name", "limit"],
+  },
   sdsStreamFailed: { level: "warn", message: "SDS stream failed", fields: ["error"] },
 } as const;
 

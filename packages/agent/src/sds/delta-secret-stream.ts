@@ -98,15 +98,11 @@ export function advanceDeltaSecretStream(
 function subscribe(state: DeltaSecretStreamState, request: DeltaSecretRequest): DeltaSecretStreamState["subscribed"] {
   const subscribed = new Map(state.subscribed);
   for (const name of request.subscribe) {
-    const known = parseSecretName(name);
-    if (known === undefined) continue;
+    if (parseSecretName(name) === undefined) continue;
     // What the client says it holds is worth something on a stream's first request only.
-    subscribed.set(known, state.identified ? undefined : request.initialVersions.get(name));
+    subscribed.set(name, state.identified ? undefined : request.initialVersions.get(name));
   }
-  for (const name of request.unsubscribe) {
-    const known = parseSecretName(name);
-    if (known !== undefined) subscribed.delete(known);
-  }
+  for (const name of request.unsubscribe) subscribed.delete(name);
   return subscribed;
 }
 

@@ -3,7 +3,7 @@ import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
 import type { DataSourceSchema } from "@signet/protos/envoy/config/core/v3/base";
 import { SecretSchema } from "@signet/protos/envoy/extensions/transport_sockets/tls/v3/secret";
 import { certificatePem, privateKeyPem, type TrustBundle, type X509Svid } from "@signet/x509";
-import { trustBundleSecretName, workloadSecretName } from "./secret-names.ts";
+import { type SecretName, trustBundleSecretName, workloadSecretName } from "./secret-names.ts";
 
 /** How a private key is written: SEC1 or PKCS#1 under its own label, or PKCS#8. */
 export type PrivateKeyFormat = "traditional" | "pkcs8";
@@ -14,16 +14,8 @@ export type PrivateKeyFormat = "traditional" | "pkcs8";
  * The root is not among them, unlike istio-agent's: a verifier that trusts it has it (RFC 8446 section 4.4.2).
  */
 export function workloadSecret(svid: X509Svid, keyFormat: PrivateKeyFormat): Any {
-  return pack({
-    name: workloadSecretName,
-    type: {
-      case: "tlsCertificate",
-      value: {
-        certificateChain: inlineBytes(svid.chain.map(certificatePem).join("")),
-        privateKey: inlineBytes(privateKeyPem(svid.key, keyFormat)),
-      },
-    },
-  });
+  const chainPem = svid.chain.map(certificatePem).join("");
+  return certificateSecret(workloadSecretName, { chainPem, keyPem: privateKeyPem(svid.key, keyFormat) });
 }
 
 /**
@@ -32,13 +24,21 @@ export function workloadSecret(svid: X509Svid, keyFormat: PrivateKeyFormat): Any
  * The text as distributed may hold what BoringSSL refuses, and then Envoy would refuse the whole secret.
  */
 export function trustBundleSecret(bundle: TrustBundle): Any {
-  return pack({
-    name: trustBundleSecretName,
-    type: {
-      case: "validationContext",
-      value: { trustedCa: inlineBytes(bundle.authorities.map(certificatePem).join("")) },
-    },
-  });
+  return rootsSecret(trustBundleSecretName, bundle.authorities.map(certificatePem).join(""));
+}
+
+/** A secret of that name with a certificate chain, leaf first, and its key, in PEM. */
+export function certificateSecret(
+  name: SecretName,
+  { chainPem, keyPem }: { readonly chainPem: string; readonly keyPem: string },
+): Any {
+  const value = { certificateChain: inlineBytes(chainPem), privateKey: inlineBytes(keyPem) };
+  return pack({ name, type: { case: "tlsCertificate", value } });
+}
+
+/** A secret of that name with authorities to verify peers by, in PEM. */
+export function rootsSecret(name: SecretName, rootsPem: string): Any {
+  return pack({ name, type: { case: "validationContext", value: { trustedCa: inlineBytes(rootsPem) } } });
 }
 
 function pack(secret: MessageInitShape<typeof SecretSchema>): Any {

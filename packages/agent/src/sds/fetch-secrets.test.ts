@@ -7,13 +7,14 @@ import { fetchSecrets } from "./fetch-secrets.ts";
 import type { SecretName } from "./secret-names.ts";
 import { type SdsSecret, type SecretSnapshot, secretTypeUrl } from "./secret-stream.ts";
 
+const files = { follow: () => undefined, settled: async () => undefined };
 const resource = create(AnySchema, { typeUrl: secretTypeUrl });
 
-function fetch(ready: readonly SecretName[] | undefined, resourceNames: readonly string[], typeUrl = "") {
+async function fetch(ready: readonly SecretName[] | undefined, resourceNames: readonly string[], typeUrl = "") {
   const secrets = new Map(ready?.map((name): [SecretName, SdsSecret] => [name, { revision: "1", resource }]));
   const snapshots = createSource<SecretSnapshot>(ready === undefined ? undefined : { version: "v1", secrets });
   try {
-    return fetchSecrets(snapshots, { typeUrl, resourceNames }).names;
+    return (await fetchSecrets({ snapshots, files, id: "1" }, { typeUrl, resourceNames })).names;
   } catch (error) {
     if (error instanceof StatusError) return error.code;
     throw error;
@@ -30,14 +31,13 @@ describe("a unary SDS request", () => {
     ["a name before anything is there", undefined, ["default"], Status.UNAVAILABLE],
     ["an unknown name before anything is there", undefined, ["other", "default"], Status.NOT_FOUND],
     ["no name", ["default"], [], Status.INVALID_ARGUMENT],
-  ] as const)("for %s", (_what, ready, names, expected) => {
-    expect(fetch(ready, names)).toEqual(expected);
+  ] as const)("for %s", async (_what, ready, names, expected) => {
+    expect(await fetch(ready, names)).toEqual(expected);
   });
 
-  it("is refused for another type", () => {
-    expect(fetch(["default"], ["default"], "type.googleapis.com/envoy.config.cluster.v3.Cluster")).toBe(
-      Status.INVALID_ARGUMENT,
-    );
-    expect(fetch(["default"], ["default"], secretTypeUrl)).toEqual(["default"]);
+  it("is refused for another type", async () => {
+    const cluster = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+    expect(await fetch(["default"], ["default"], cluster)).toBe(Status.INVALID_ARGUMENT);
+    expect(await fetch(["default"], ["default"], secretTypeUrl)).toEqual(["default"]);
   });
 });

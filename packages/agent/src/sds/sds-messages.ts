@@ -35,6 +35,7 @@ export const stateOfTheWorld: SecretProtocol<
 > = {
   open: openSecretStream,
   advance: advanceSecretStream,
+  namesIn: ({ subscribed }) => subscribed,
   readRequest({ typeUrl, resourceNames, responseNonce, versionInfo, node, errorDetail }) {
     return { ...clientOf({ node, errorDetail }), typeUrl, resourceNames, responseNonce, versionInfo };
   },
@@ -56,6 +57,7 @@ export const incremental: SecretProtocol<
 > = {
   open: openDeltaSecretStream,
   advance: advanceDeltaSecretStream,
+  namesIn: ({ subscribed }) => subscribed.keys(),
   readRequest({ typeUrl, responseNonce, node, errorDetail, ...request }) {
     return {
       ...clientOf({ node, errorDetail }),

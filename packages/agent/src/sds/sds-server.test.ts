@@ -24,6 +24,8 @@ let openStreams: number;
 let failures: unknown[];
 let streams: SdsTestStream[];
 
+const noFiles = { follow: () => undefined, settled: async () => undefined };
+
 async function startServer(): Promise<void> {
   const events: SdsEvents = {
     opened() {
@@ -41,7 +43,7 @@ async function startServer(): Promise<void> {
     count += 1;
     return `t-${count}`;
   };
-  listener = await serveSds({ socketPath, socketMode: 0o600, snapshots, newStreamId }, events);
+  listener = await serveSds({ socketPath, socketMode: 0o600, snapshots, newStreamId, files: noFiles }, events);
 }
 
 beforeEach(async () => {

@@ -2,6 +2,7 @@ import { bindService, type GrpcListener, plaintextCredentials, serve } from "@si
 import { SecretDiscoveryService } from "@signet/protos/envoy/service/secret/v3/sds";
 import type { Source } from "@signet/runtime";
 import { fetchSecrets } from "./fetch-secrets.ts";
+import type { FileSecrets } from "./file-secrets.ts";
 import type { SdsEvents } from "./sds-events.ts";
 import { incremental, stateOfTheWorld } from "./sds-messages.ts";
 import { type SecretSnapshot, secretTypeUrl } from "./secret-stream.ts";
@@ -13,6 +14,8 @@ export type SdsServerOptions = {
   readonly snapshots: Source<SecretSnapshot>;
   /** An id for each stream, unique also across restarts. */
   readonly newStreamId: () => string;
+  /** Secrets that are read when they are asked for. */
+  readonly files: Pick<FileSecrets, "follow" | "settled">;
 };
 
 // A request carries the client's node, and with it the metadata of an Istio proxy: tens of kilobytes.
@@ -26,7 +29,8 @@ const maxConnections = 4_096;
  * State of the world, incremental and unary, where istio-agent serves the first alone.
  */
 export function serveSds(options: SdsServerOptions, events: SdsEvents): Promise<GrpcListener> {
-  const streaming = { ...options, events };
+  const { snapshots, newStreamId, files } = options;
+  const streaming = { snapshots, newStreamId, follow: files.follow, events };
   return serve({
     listen: { socketPath: options.socketPath, mode: options.socketMode },
     credentials: plaintextCredentials(),
@@ -35,7 +39,7 @@ export function serveSds(options: SdsServerOptions, events: SdsEvents): Promise<
         streamSecrets: (requests, { signal }) => serveSecretStream(stateOfTheWorld, streaming, { requests, signal }),
         deltaSecrets: (requests, { signal }) => serveSecretStream(incremental, streaming, { requests, signal }),
         fetchSecrets: async (request) => {
-          const { versionInfo, resources } = fetchSecrets(options.snapshots, request);
+          const { versionInfo, resources } = await fetchSecrets({ snapshots, files, id: newStreamId() }, request);
           return { versionInfo, resources: [...resources], typeUrl: secretTypeUrl };
         },
       }),

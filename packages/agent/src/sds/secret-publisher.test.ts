@@ -4,6 +4,7 @@ import { parseTrustBundle, type TrustBundle } from "@signet/x509";
 import { testLeaf, testRoot } from "@signet/x509/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import type { WorkloadIdentity } from "../identity/workload-identity.ts";
+import { createSecretBoard } from "./secret-board.ts";
 import { createSecretPublisher } from "./secret-publisher.ts";
 import type { SecretSnapshot } from "./secret-stream.ts";
 
@@ -19,9 +20,11 @@ function startPublisher() {
   const bundles: TrustBundle[] = [];
   const stop = new AbortController();
   stops.push(stop);
-  const { snapshots, task } = createSecretPublisher({
+  const board = createSecretBoard("start");
+  const { snapshots } = board;
+  const task = createSecretPublisher({
     identity,
-    versionPrefix: "start",
+    board,
     keyFormat: "traditional",
     onBundleChange: (bundle) => bundles.push(bundle),
   });

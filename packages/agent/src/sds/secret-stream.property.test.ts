@@ -162,14 +162,13 @@ describe("any interleaving of requests, answers, pushes and reconnects", () => {
         for (const one of commands) world.run(one);
         world.settle();
         for (const name of world.envoy.subscribed) {
-          const known = parseSecretName(name);
-          if (known === undefined) {
+          if (parseSecretName(name) === undefined) {
             expect(world.envoy.held.has(name)).toBe(false);
             continue;
           }
-          const latest = world.latest(known);
+          const latest = world.latest(name);
           if (latest !== undefined && world.rejected.has(latest)) continue;
-          expect(world.envoy.held.get(known)).toBe(latest);
+          expect(world.envoy.held.get(name)).toBe(latest);
         }
       }),
       { numRuns: 2_000 },

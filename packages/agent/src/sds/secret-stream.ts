@@ -118,10 +118,7 @@ function asksAfresh(state: SecretStreamState, request: SecretRequest): boolean {
 
 function knownNames(names: readonly string[]): readonly SecretName[] {
   const known = new Set<SecretName>();
-  for (const name of names) {
-    const parsed = parseSecretName(name);
-    if (parsed !== undefined) known.add(parsed);
-  }
+  for (const name of names) if (parseSecretName(name) !== undefined) known.add(name);
   return [...known];
 }
 

@@ -2,6 +2,7 @@ import { Status, StatusError } from "@signet/grpc";
 import type { Source } from "@signet/runtime";
 import { mergeInputs } from "./merge-inputs.ts";
 import type { SdsEvents, SentSecrets, StreamInfo } from "./sds-events.ts";
+import type { SecretName } from "./secret-names.ts";
 import type { SecretSnapshot, SecretStreamNotice } from "./secret-stream.ts";
 
 /** What one event of a stream led to; `refusal` ends it with INVALID_ARGUMENT. */
@@ -20,6 +21,8 @@ type StreamEvent<Request> =
 export type SecretProtocol<Wire, Request, State, Response, WireResponse> = {
   open(streamId: string): State;
   advance(state: State, event: StreamEvent<Request>): Step<State, Response>;
+  /** The names that the client wants by now, known ones only. */
+  namesIn(state: State): Iterable<SecretName>;
   readRequest(wire: Wire): Request;
   writeResponse(response: Response): WireResponse;
 };
@@ -27,6 +30,8 @@ export type SecretProtocol<Wire, Request, State, Response, WireResponse> = {
 export type SecretStreamOptions = {
   readonly snapshots: Source<SecretSnapshot>;
   readonly newStreamId: () => string;
+  /** Told of the names that each stream wants, so that they can be had; of none when it ends. */
+  readonly follow: (streamId: string, names: Iterable<SecretName>) => void;
   readonly events: SdsEvents;
 };
 
@@ -39,7 +44,7 @@ export async function* serveSecretStream<
   WireResponse,
 >(
   protocol: SecretProtocol<Wire, Request, State, Response, WireResponse>,
-  { snapshots, newStreamId, events }: SecretStreamOptions,
+  { snapshots, newStreamId, follow, events }: SecretStreamOptions,
   { requests, signal }: { readonly requests: AsyncIterable<Wire>; readonly signal: AbortSignal },
 ): AsyncGenerator<WireResponse, void, undefined> {
   let stream: StreamInfo = { streamId: newStreamId(), nodeId: "" };
@@ -53,12 +58,14 @@ export async function* serveSecretStream<
       const step = protocol.advance(state, event);
       state = step.state;
       for (const notice of step.notices) events.noticed(stream, notice);
+      if (event.kind === "request") follow(stream.streamId, protocol.namesIn(state));
       if (step.refusal !== undefined) throw new StatusError(Status.INVALID_ARGUMENT, step.refusal);
       if (step.response === undefined) continue;
       events.sent(stream, step.response);
       yield protocol.writeResponse(step.response);
     }
   } finally {
+    follow(stream.streamId, []);
     events.closed(stream);
   }
 
