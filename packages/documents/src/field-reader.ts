@@ -23,6 +23,8 @@ export interface FieldReader {
   parsedList<T>(name: string, read: (text: string) => T): readonly T[];
   /** Whether a field is true. */
   bool(name: string): boolean | undefined;
+  /** A whole number from 0 to 4294967295, or what protobuf's JSON takes for one: its decimals as text. */
+  integer(name: string): number | undefined;
   /** A map within this one. */
   map(name: string): FieldReader | undefined;
   /** A list of maps; `missing` is the problem with an entry that is null, where there are better words for it. */
@@ -35,6 +37,8 @@ export interface FieldReader {
   report(message: string, name?: string): void;
   /** Notes a warning in the same way. */
   warn(message: string, name?: string): void;
+  /** The same map, and a text that takes what is said of it from there on instead of the document's. */
+  apart(): { readonly reader: FieldReader; readonly about: DocumentText };
   /** The names of fields that nobody has asked for, for documents in which every field has a meaning. */
   unread(): readonly string[];
 }
@@ -111,6 +115,11 @@ export function createFieldReader(
         return value === undefined ? [] : [value];
       }),
     bool: (name) => field(name, "bool")?.node.value,
+    integer: (name) => readInteger(find(name), about),
+    apart() {
+      const own = about.fresh();
+      return { reader: createFieldReader(node, { path, about: own, exact }), about: own };
+    },
     map(name) {
       const found = field(name, "map");
       return found && within(found);
@@ -126,6 +135,17 @@ export function createFieldReader(
     unread: () => [...node.entries.keys()].filter((name) => !asked.has(name)),
   };
 }
+
+function readInteger(found: Found | undefined, about: DocumentText): number | undefined {
+  if (found === undefined) return undefined;
+  const { node, path } = found;
+  const isNumber = node.kind === "number" || (node.kind === "text" && /^[0-9]{1,10}$/.test(node.value));
+  const value = isNumber ? Number(node.value) : Number.NaN;
+  if (Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff) return value;
+  about.report({ offset: node.offset, path, message: "is no whole number from 0 to 4294967295" });
+  return undefined;
+}
+
 function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

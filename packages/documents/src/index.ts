@@ -6,8 +6,23 @@ export type { AuthorizationRule } from "./authorization-rule.ts";
 export type { AuthorizationSource, SourceField } from "./authorization-source.ts";
 export { type DocumentPosition, type DocumentProblem, describeProblem } from "./document-problem.ts";
 export { DocumentsError, type DocumentsErrorCode } from "./errors.ts";
+export type {
+  CheckedBody,
+  ExtensionProvider,
+  GrpcProvider,
+  HttpProvider,
+  InvalidProvider,
+  ProviderService,
+} from "./extension-provider.ts";
 export type { ClaimToHeader, JwtHeaderLocation, JwtRule } from "./jwt-rule.ts";
-export { type MeshCaCertificate, type MeshConfig, type ParsedMeshConfig, parseMeshConfig } from "./mesh-config.ts";
+export {
+  type MeshCaCertificate,
+  type MeshConfig,
+  type MinTlsVersion,
+  type ParsedMeshConfig,
+  type PathNormalization,
+  parseMeshConfig,
+} from "./mesh-config.ts";
 export { type Document, type ParsedDocuments, type ParseOptions, parseDocuments } from "./parse-documents.ts";
 export type { MutualTlsMode, PeerAuthentication } from "./peer-authentication.ts";
 export { type PeerMtls, type PeerMtlsMode, peerMtls } from "./peer-mtls.ts";

@@ -9,7 +9,7 @@ function parse(text: string): unknown {
   return parsed.kind === "mesh-config" ? parsed.meshConfig : parsed.problems.map(describeProblem);
 }
 
-const nothing = { trustDomainAliases: [], caCertificates: [] };
+const nothing = { trustDomainAliases: [], caCertificates: [], extensionProviders: [] };
 
 describe("parseMeshConfig reads", () => {
   const whole = {
@@ -21,6 +21,7 @@ describe("parseMeshConfig reads", () => {
     ],
     discoveryAddress: "istiod.istio-system.svc:15012",
     rootNamespace: "istio-system",
+    extensionProviders: [],
   };
 
   it("a mesh config as Istio's chart writes it, and passes over what else is in it", () => {
@@ -67,6 +68,7 @@ default_config: {discovery_address: "[::1]:15012"}`;
       trustDomainAliases: [],
       caCertificates: [{ spiffeBundleUrl: "https://partner.example/bundle", certSigners: ["a"], trustDomains: ["b"] }],
       discoveryAddress: "[::1]:15012",
+      extensionProviders: [],
     });
   });
 

@@ -2,6 +2,7 @@ import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
 import type { NodeOf } from "./document-node.ts";
 import type { DocumentProblem } from "./document-problem.ts";
 import { createDocumentText, type DocumentText } from "./document-text.ts";
+import { type ExtensionProvider, readExtensionProviders } from "./extension-provider.ts";
 import { createFieldReader, type FieldReader } from "./field-reader.ts";
 import { parseYaml } from "./parse-yaml.ts";
 
@@ -17,6 +18,15 @@ export type MeshCaCertificate = {
   readonly trustDomains: readonly TrustDomain[];
 };
 
+const pathNormalizations = ["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"] as const;
+const tlsVersions = ["TLS_AUTO", "TLSV1_2", "TLSV1_3"] as const;
+
+/** How paths are made alike before anything looks at them; DEFAULT is BASE. */
+export type PathNormalization = (typeof pathNormalizations)[number];
+
+/** The least version of TLS between workloads; TLS_AUTO is TLSV1_2. */
+export type MinTlsVersion = (typeof tlsVersions)[number];
+
 /** What we read of Istio's MeshConfig; what is absent has Istio's default, which is the reader's to apply. */
 export type MeshConfig = {
   readonly trustDomain?: TrustDomain;
@@ -26,6 +36,14 @@ export type MeshConfig = {
   readonly discoveryAddress?: string;
   /** The namespace whose policies are the whole mesh's. */
   readonly rootNamespace?: string;
+  /** Who may be asked about requests, in the order of the text. */
+  readonly extensionProviders: readonly ExtensionProvider[];
+  /** `pathNormalization.normalization`. */
+  readonly pathNormalization?: PathNormalization;
+  /** `defaultConfig.gatewayTopology.numTrustedProxies`: how many proxies before a gateway are believed in `x-forwarded-for`. */
+  readonly numTrustedProxies?: number;
+  /** `meshMTLS.minProtocolVersion`. */
+  readonly minTlsVersion?: MinTlsVersion;
 };
 
 /** A mesh config, or everything that is wrong with it. */
@@ -37,7 +55,8 @@ export type ParsedMeshConfig =
  * Returns what we read of a mesh config: the document under key `mesh` of Istio's ConfigMap, in YAML or JSON. Never throws.
  *
  * Fields that we do not read are passed over, since there are hundreds; one that we do read and that is not what it should
- * be refuses the whole, with its line and column. Names are lowerCamelCase or snake_case. A `@` in a trust domain becomes a
+ * be refuses the whole, with its line and column. An extension provider that cannot be used is an invalid one in the list
+ * instead, since in a mesh that denies what it would have been asked about, and nothing else. Names are lowerCamelCase or snake_case. A `@` in a trust domain becomes a
  * dot, as in the SPIFFE IDs that Istio makes of it. An empty text is an empty mesh config. At most 512 Ki characters, no
  * tags, no merge keys; aliases add up to no more than 200000 values.
  * @example
@@ -51,7 +70,7 @@ export type ParsedMeshConfig =
 export function parseMeshConfig(text: string, { file }: { readonly file: string }): ParsedMeshConfig {
   const about = createDocumentText(text, file);
   const root = onlyMap(text, about);
-  const meshConfig = root && readMeshConfig(createFieldReader(root, { path: "", about }));
+  const meshConfig = root && readMeshConfig(createFieldReader(root, { path: "", about }), about);
   if (about.problems.length > 0 || meshConfig === undefined) return { kind: "refused", problems: about.problems };
   return { kind: "mesh-config", meshConfig };
 }
@@ -67,16 +86,26 @@ function onlyMap(text: string, about: DocumentText): NodeOf<"map"> | undefined {
   return undefined;
 }
 
-function readMeshConfig(mesh: FieldReader): MeshConfig {
+function readMeshConfig(mesh: FieldReader, about: DocumentText): MeshConfig {
   const trustDomain = mesh.parsed("trustDomain", readTrustDomain);
   const rootNamespace = mesh.parsed("rootNamespace", readNamespace);
-  const discoveryAddress = mesh.map("defaultConfig")?.parsed("discoveryAddress", readAddress);
+  const proxy = mesh.map("defaultConfig");
+  const discoveryAddress = proxy?.parsed("discoveryAddress", readAddress);
+  const numTrustedProxies = proxy?.map("gatewayTopology")?.integer("numTrustedProxies");
+  const pathNormalization = mesh.map("pathNormalization")?.parsed("normalization", oneOf(pathNormalizations));
+  // Its two names in protobuf's JSON are not made of each other as those of other fields are.
+  const tls = mesh.map("meshMTLS") ?? mesh.map("mesh_mTLS");
+  const minTlsVersion = tls?.parsed("minProtocolVersion", oneOf(tlsVersions));
   return {
     trustDomainAliases: mesh.parsedList("trustDomainAliases", readTrustDomain),
     caCertificates: mesh.maps("caCertificates").map(readCaCertificate),
     ...(trustDomain !== undefined && { trustDomain }),
     ...(discoveryAddress !== undefined && { discoveryAddress }),
     ...(rootNamespace !== undefined && { rootNamespace }),
+    extensionProviders: readExtensionProviders(mesh, about),
+    ...(pathNormalization !== undefined && { pathNormalization }),
+    ...(numTrustedProxies !== undefined && { numTrustedProxies }),
+    ...(minTlsVersion !== undefined && { minTlsVersion }),
   };
 }
 
@@ -92,6 +121,14 @@ function readCaCertificate(entry: FieldReader): MeshCaCertificate {
     trustDomains: entry.parsedList("trustDomains", readTrustDomain),
     ...(pem !== undefined && { pem }),
     ...(spiffeBundleUrl !== undefined && { spiffeBundleUrl }),
+  };
+}
+
+function oneOf<T extends string>(names: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = names.find((name) => name === text);
+    if (found !== undefined) return found;
+    throw new Error(`it is none of ${names.join(", ")}`);
   };
 }
 
