@@ -139,7 +139,7 @@ describe("the agent", () => {
     const other = await start({ SIGNET_SDS_SOCKET: join(directory, "uds", "other") });
     await rename(join(directory, "uds", "other"), socketPath);
     while (!(await get(agent, "/healthz/ready")).body.includes("is not our socket"));
-    const lost = "the SDS socket is gone and cannot be made anew";
+    const lost = "a socket is gone and cannot be made anew";
     while (!logger.lines.some(({ message }) => message === lost)) await new Promise(setImmediate);
     await agent.stop();
     expect((await stat(socketPath)).isSocket()).toBe(true);

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import type { GrpcListener } from "@signet/grpc";
 import {
   type Clock,
   createServingState,
@@ -19,15 +18,12 @@ import { agentEvents, logEvent } from "./events.ts";
 import { requestedSpiffeId } from "./identity/requested-spiffe-id.ts";
 import { createWorkloadIdentity, notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
 import { createAgentMetrics } from "./metrics.ts";
+import { openSockets } from "./open-sockets.ts";
 import { reportFileSecrets } from "./report-file-secrets.ts";
 import { reportIdentity } from "./report-identity.ts";
-import { reportSds } from "./report-sds.ts";
 import { createFileSecrets } from "./sds/file-secrets.ts";
-import { type KeptListener, keepListening } from "./sds/keep-listening.ts";
-import { serveSds } from "./sds/sds-server.ts";
 import { createSecretBoard } from "./sds/secret-board.ts";
 import { createSecretPublisher } from "./sds/secret-publisher.ts";
-import { prepareSocketDirectory } from "./sds/socket-directory.ts";
 import { type AgentSettings, sdsSocketPath, workloadKeyType } from "./settings.ts";
 import { shutDownInOrder } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
@@ -69,21 +65,21 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
   const parts = composeAgent(settings, dependencies);
   const { state, socketPath, workload, publisher, files, caClient } = parts;
 
-  const sds = await listenSds(parts, settings, logger);
-  const routes = statusRoutes({ ...parts, socketProblem: sds.problem });
+  const sockets = await openSockets(parts, settings, logger);
+  const routes = statusRoutes({ ...parts, socketProblem: sockets.problem });
   const status = await serveHttp({ ...settings.statusListen, routes, logger }).catch(async (error: unknown) => {
-    await sds.drain(0);
+    await sockets.drain(0);
     throw error;
   });
   const running = new AbortController();
-  const ended = runGroup([workload.task, publisher, files.task, sds.task], running.signal);
+  const ended = runGroup([workload.task, publisher, files.task, ...sockets.tasks], running.signal);
   ended.catch(() => undefined);
   state.set("serving");
   reportStart({ socketPath, statusAddress: status.address }, settings, logger);
 
   const steps = [
     ["stop serving", () => state.set("draining")],
-    ["drain SDS", () => sds.drain(drainGraceMs)],
+    ["drain SDS and the Workload API", () => sockets.drain(drainGraceMs)],
     ["stop tasks", () => running.abort()],
     // A failure reaches the caller through `ended`.
     ["await tasks", () => ended.catch(() => undefined)],
@@ -109,8 +105,6 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
     },
   };
 }
-
-type AgentParts = ReturnType<typeof composeAgent>;
 
 /** Everything the agent is made of, wired and not yet running. */
 function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentDependencies) {
@@ -161,30 +155,6 @@ function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentD
     files,
     publisher,
   };
-}
-
-async function listenSds(parts: AgentParts, settings: AgentSettings, logger: Logger): Promise<KeptListener> {
-  const { socketPath, processId, board, files, metrics, clock } = parts;
-  const socketMode = Number.parseInt(settings.sdsSocketMode, 8);
-  let streams = 0;
-  const newStreamId = (): string => {
-    streams += 1;
-    return `${processId}-${streams}`;
-  };
-  const { snapshots } = board;
-  const events = reportSds(metrics, { logger, clock });
-  const listen = async (): Promise<GrpcListener> => {
-    const shared = await prepareSocketDirectory(socketPath, socketMode);
-    if (shared !== undefined) logEvent(logger, agentEvents.socketDirectoryShared, shared);
-    return await serveSds({ socketPath, socketMode, snapshots, newStreamId, files }, events);
-  };
-  return await keepListening(
-    { socketPath, listen, clock },
-    {
-      remade: ({ reason }) => logEvent(logger, agentEvents.socketRemade, { socket: socketPath, reason }),
-      unusable: ({ reason, error }) => logEvent(logger, agentEvents.socketLost, { socket: socketPath, reason, error }),
-    },
-  );
 }
 
 function secondsToExpiry(identity: WorkloadIdentity | undefined, clock: Clock): number | undefined {

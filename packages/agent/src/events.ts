@@ -68,13 +68,13 @@ export const agentEvents = {
   },
   socketDirectoryShared: {
     level: "warn",
-    message: "the directory of the SDS socket can be written by others",
+    message: "the directory of a socket can be written by others",
     fields: ["directory", "mode"],
   },
-  socketRemade: { level: "warn", message: "the SDS socket was gone and is made anew", fields: ["socket", "reason"] },
+  socketRemade: { level: "warn", message: "a socket was gone and is made anew", fields: ["socket", "reason"] },
   socketLost: {
     level: "error",
-    message: "the SDS socket is gone and cannot be made anew",
+    message: "a socket is gone and cannot be made anew",
     fields: ["socket", "reason", "error"],
   },
   sdsStreamOpened: { level: "debug", message: "SDS stream opened", fields: ["streamId"] },
@@ -105,6 +105,15 @@ export const agentEvents = {
     message: "more secret files are asked for than are followed",
     fields: ["name", "limit"],
   },
+  workloadApiOpened: { level: "debug", message: "Workload API stream opened", fields: ["method"] },
+  workloadApiClosed: { level: "debug", message: "Workload API stream closed", fields: ["method"] },
+  workloadApiSent: { level: "debug", message: "Workload API response sent", fields: ["method"] },
+  workloadApiRefused: {
+    level: "warn",
+    message: "Workload API client refused, it sends no workload.spiffe.io header",
+    fields: ["method"],
+  },
+  workloadApiFailed: { level: "warn", message: "Workload API stream failed", fields: ["error"] },
   sdsStreamFailed: { level: "warn", message: "SDS stream failed", fields: ["error"] },
 } as const;
 

@@ -15,6 +15,8 @@ export type AgentMetrics = {
   readonly sdsAcks: Counter<never>;
   readonly sdsNacks: Counter<never>;
   readonly sdsUnknownNames: Counter<never>;
+  readonly workloadApiStreams: Gauge<never>;
+  readonly workloadApiResponses: Counter<never>;
 };
 
 /** The agent's metrics; `secondsToExpiry` is read at every scrape, undefined while there is no SVID. */
@@ -40,5 +42,7 @@ export function createAgentMetrics(secondsToExpiry: () => number | undefined): A
     sdsAcks: registry.counter("sds_acks", "SDS responses accepted by clients"),
     sdsNacks: registry.counter("sds_nacks", "SDS responses rejected by clients"),
     sdsUnknownNames: registry.counter("sds_unknown_names", "Requests over SDS for secrets that do not exist"),
+    workloadApiStreams: registry.gauge("workload_api_streams", "Open streams of the SPIFFE Workload API"),
+    workloadApiResponses: registry.counter("workload_api_responses", "Responses sent over the SPIFFE Workload API"),
   };
 }

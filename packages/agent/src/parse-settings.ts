@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { maxSocketPathBytes } from "@signet/grpc";
 import { formatHostPort, parseSettings } from "@signet/runtime";
 import { readCaHeaders } from "./ca-client/ca-headers.ts";
@@ -37,12 +38,18 @@ function contradictionsIn(settings: AgentSettingValues): readonly string[] {
   if (settings.certProvider === "none" && settings.caRootCa === "") {
     problems.push("PILOT_CERT_PROVIDER: with none, CA_ROOT_CA must say where the root of the CA is");
   }
-  const path = sdsSocketPath(settings);
-  const pathBytes = Buffer.byteLength(path);
-  if (pathBytes > maxSocketPathBytes) {
-    problems.push(
-      `SIGNET_SDS_SOCKET: a Unix socket path has at most ${maxSocketPathBytes} bytes, ${JSON.stringify(path)} has ${pathBytes}`,
-    );
+  const sockets = {
+    SIGNET_SDS_SOCKET: sdsSocketPath(settings),
+    SIGNET_WORKLOAD_API_SOCKET: settings.workloadApiSocket,
+  };
+  for (const [name, path] of Object.entries(sockets)) {
+    const bytes = Buffer.byteLength(path);
+    if (bytes <= maxSocketPathBytes) continue;
+    const limit = `a Unix socket path has at most ${maxSocketPathBytes} bytes`;
+    problems.push(`${name}: ${limit}, ${JSON.stringify(path)} has ${bytes}`);
+  }
+  if (resolve(sockets.SIGNET_SDS_SOCKET) === resolve(settings.workloadApiSocket)) {
+    problems.push("SIGNET_WORKLOAD_API_SOCKET: is the socket of SDS, and each needs its own");
   }
   if (settings.caAddress.port === 0) {
     problems.push(`CA_ADDR: ${JSON.stringify(formatHostPort(settings.caAddress))} has the port 0, which nobody serves`);

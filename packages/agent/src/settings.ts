@@ -28,6 +28,8 @@ export type AgentSettingValues = {
   readonly socketFile: string;
   readonly sdsSocket: string | undefined;
   readonly sdsSocketMode: string;
+  readonly workloadApiSocket: string;
+  readonly workloadApiSocketMode: string;
   readonly statusListen: HostPort;
   readonly logLevel: LogLevel;
 };
@@ -170,6 +172,20 @@ export const agentSettings: { readonly [K in keyof AgentSettingValues]: Setting<
     flag: "sds-socket-mode",
     default: "0660",
     description: "permissions of the SDS socket, octal; whoever can write to it gets the private key",
+    read: parseMode,
+    placeholder: "<octal>",
+  }),
+  workloadApiSocket: setting.text({
+    env: "SIGNET_WORKLOAD_API_SOCKET",
+    flag: "workload-api-socket",
+    default: "",
+    description: "path of a socket for the SPIFFE Workload API (empty: not served)",
+  }),
+  workloadApiSocketMode: setting.parsed({
+    env: "SIGNET_WORKLOAD_API_SOCKET_MODE",
+    flag: "workload-api-socket-mode",
+    default: "0660",
+    description: "permissions of that socket, octal; whoever can write to it gets the private key",
     read: parseMode,
     placeholder: "<octal>",
   }),
