@@ -1,6 +1,9 @@
 import type { KeyObject } from "node:crypto";
 
-/** The signature algorithms of RFC 7518 section 3.1 and RFC 8037 section 3.1 that a token may use: all asymmetric. */
+/**
+ * The signature algorithms that a token may use, all asymmetric: RFC 7518 section 3.1, RFC 8037 section 3.1 and its fully
+ * specified name of RFC 9864, and ML-DSA (FIPS 204) as the JOSE working group names it.
+ */
 export type JwtAlgorithm =
   | "RS256"
   | "RS384"
@@ -11,14 +14,19 @@ export type JwtAlgorithm =
   | "ES256"
   | "ES384"
   | "ES512"
-  | "EdDSA";
+  | "EdDSA"
+  | "Ed25519"
+  | "ML-DSA-44"
+  | "ML-DSA-65"
+  | "ML-DSA-87";
 
 /** How an algorithm signs, and the only kind of key that it may sign with. */
 export type SignatureScheme =
   | { readonly kind: "rsa-pkcs1"; readonly digest: string }
   | { readonly kind: "rsa-pss"; readonly digest: string }
   | { readonly kind: "ecdsa"; readonly digest: string; readonly curve: string; readonly integerBytes: number }
-  | { readonly kind: "ed25519" };
+  /** Algorithms whose digest is part of them; `type` is what Node calls the key. */
+  | { readonly kind: "pure"; readonly type: "ed25519" | "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" };
 
 /** Smallest RSA modulus, in bits (RFC 7518 section 3.3). */
 export const minRsaBits = 2048;
@@ -38,11 +46,15 @@ const schemes: { readonly [name: string]: SignatureScheme | undefined } = Object
     ES256: { kind: "ecdsa", digest: "sha256", curve: "prime256v1", integerBytes: 32 },
     ES384: { kind: "ecdsa", digest: "sha384", curve: "secp384r1", integerBytes: 48 },
     ES512: { kind: "ecdsa", digest: "sha512", curve: "secp521r1", integerBytes: 66 },
-    EdDSA: { kind: "ed25519" },
+    EdDSA: { kind: "pure", type: "ed25519" },
+    Ed25519: { kind: "pure", type: "ed25519" },
+    "ML-DSA-44": { kind: "pure", type: "ml-dsa-44" },
+    "ML-DSA-65": { kind: "pure", type: "ml-dsa-65" },
+    "ML-DSA-87": { kind: "pure", type: "ml-dsa-87" },
   } satisfies Record<JwtAlgorithm, SignatureScheme>),
 );
 
-/** The algorithms a verified token may have, in the order of RFC 7518. */
+/** The algorithms a verified token may have, in the order of RFC 7518; ML-DSA counts only where Node's OpenSSL has it. */
 export const jwtAlgorithms: readonly JwtAlgorithm[] = [
   "RS256",
   "RS384",
@@ -54,6 +66,10 @@ export const jwtAlgorithms: readonly JwtAlgorithm[] = [
   "ES384",
   "ES512",
   "EdDSA",
+  "Ed25519",
+  "ML-DSA-44",
+  "ML-DSA-65",
+  "ML-DSA-87",
 ];
 
 /** The scheme of an algorithm, or undefined for any name that is not allowed. */
@@ -83,8 +99,8 @@ function fits(scheme: SignatureScheme | undefined, key: KeyObject): boolean {
     }
     case "ecdsa":
       return key.asymmetricKeyType === "ec" && details.namedCurve === scheme.curve;
-    case "ed25519":
-      return key.asymmetricKeyType === "ed25519";
+    case "pure":
+      return key.asymmetricKeyType === scheme.type;
     default:
       return false;
   }

@@ -21,6 +21,7 @@ export function createFixedJwks({ issuer, jwks }: { readonly issuer: string; rea
       signal.throwIfAborted();
       return selectKeys(keys, header);
     },
+    findNow: (header) => selectKeys(keys, header),
     task: { name: `jwks ${issuer}`, run: untilAborted },
     status: () => ({ keyCount: keys.length }),
   };

@@ -12,6 +12,11 @@ export interface JwksSource {
    * Rejects only with the reason of `signal`.
    */
   find(header: { readonly kid?: string; readonly alg: string }, signal: AbortSignal): Promise<KeyLookup>;
+  /**
+   * What `find` would answer at once, without waiting and without causing a fetch; undefined where it would do either.
+   * A source that cannot tell may leave it out.
+   */
+  readonly findNow?: (header: { readonly kid?: string; readonly alg: string }) => KeyLookup | undefined;
   /** Background refresh, well before the keys are too old. Run it for as long as the source is used. */
   readonly task: Task;
   /** For health pages and metrics; costs nothing. */

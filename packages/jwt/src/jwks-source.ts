@@ -3,7 +3,7 @@ import { JwtError, quote } from "./errors.ts";
 import { checkLocation, fetchJwks, type JwksLocation } from "./fetch-jwks.ts";
 import { type HttpGet, httpGet } from "./http-get.ts";
 import type { JwksSource, JwksStatus, KeyLookup } from "./issuer.ts";
-import type { Jwks } from "./jwks.ts";
+import { type Jwks, keepKnownKeys } from "./jwks.ts";
 import { selectKeys } from "./select-keys.ts";
 
 /** Where an issuer's keys come from, and how fresh they are kept. All times in milliseconds. */
@@ -124,6 +124,11 @@ class RemoteJwks implements JwksSource {
     return this.#conclude(this.#select(header));
   }
 
+  findNow(header: { readonly kid?: string; readonly alg: string }): KeyLookup | undefined {
+    const lookup = this.#select(header);
+    return mayChange(lookup) ? undefined : lookup;
+  }
+
   status(): JwksStatus {
     const keyCount = this.#usable()?.keys.length ?? 0;
     const fetchedAt = this.#good?.fetchedAt;
@@ -199,7 +204,7 @@ class RemoteJwks implements JwksSource {
   async #fetch(signal: AbortSignal): Promise<void> {
     const { clock, events, fetch: get = httpGet } = this.#dependencies;
     try {
-      const jwks = await fetchJwks(this.#location, { clock, get }, signal);
+      const jwks = keepKnownKeys(this.#good?.jwks, await fetchJwks(this.#location, { clock, get }, signal));
       this.#good = { jwks, fetchedAt: clock.now() };
       this.#lastFailure = undefined;
       events?.fetched({ issuer: this.issuer, keyCount: jwks.keys.length, skipped: jwks.skipped });

@@ -1,12 +1,14 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { JwtError } from "./errors.ts";
-import { maxKeys, parseJwks } from "./jwks.ts";
+import { keepKnownKeys, maxKeys, parseJwks } from "./jwks.ts";
 import { testSigningKey } from "./testing.ts";
 
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const rsa = testSigningKey("RS256", "jwks.test");
 const good = { ...ec.publicKey.export({ format: "jwk" }), kid: "good" };
+
+const mlDsa = generateKeyPairSync("ml-dsa-44").publicKey.export({ format: "jwk" });
 
 function rsaJwk(bits: number): object {
   return generateKeyPairSync("rsa", { modulusLength: bits }).publicKey.export({ format: "jwk" });
@@ -64,6 +66,9 @@ describe("parseJwks", () => {
       { ...generateKeyPairSync("x25519").publicKey.export({ format: "jwk" }) },
       "does not fit",
     ],
+    ["ML-DSA without its algorithm", { ...mlDsa, alg: undefined }, "alg is missing"],
+    ["ML-DSA of another algorithm", { ...mlDsa, alg: "ML-DSA-65" }, "cannot be imported"],
+    ["an ML-DSA private key", { ...mlDsa, priv: "AA" }, "private members"],
     ["a point off the curve", { ...good, y: good.x }, "cannot be imported"],
     ["padding", { ...good, x: `${good.x}=` }, "x is not base64url"],
     ["an empty member", { ...good, x: "" }, "x is not base64url"],
@@ -79,7 +84,8 @@ describe("parseJwks", () => {
     ["P-256", good, ["ES256"]],
     ["P-384", generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey.export({ format: "jwk" }), ["ES384"]],
     ["P-521", generateKeyPairSync("ec", { namedCurve: "P-521" }).publicKey.export({ format: "jwk" }), ["ES512"]],
-    ["Ed25519", generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }), ["EdDSA"]],
+    ["Ed25519", generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" }), ["EdDSA", "Ed25519"]],
+    ["ML-DSA-44", mlDsa, ["ML-DSA-44"]],
     ["RSA", publicJwkOf(rsa), ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]],
     ["RSA for one algorithm", { ...publicJwkOf(rsa), alg: "PS384" }, ["PS384"]],
     ["use and key_ops", { ...good, use: "sig", key_ops: ["verify"] }, ["ES256"]],
@@ -99,5 +105,33 @@ describe("parseJwks", () => {
   it("never shows key material in a reason", () => {
     const { skipped } = parseJwks(JSON.stringify({ keys: [{ ...ec.privateKey.export({ format: "jwk" }) }, good] }));
     expect(skipped.join()).not.toContain(String(ec.privateKey.export({ format: "jwk" }).d));
+  });
+});
+
+describe("keepKnownKeys", () => {
+  const other = generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" });
+  const setOf = (...keys: readonly object[]): ReturnType<typeof parseJwks> => parseJwks(JSON.stringify({ keys }));
+
+  it("keeps the very keys that are still there, in the order of the new set", () => {
+    const before = setOf(good, { ...other, kid: "o" });
+    const after = keepKnownKeys(before, setOf({ ...other, kid: "o" }, good));
+    expect(after.keys).toEqual(before.keys.toReversed());
+    expect(after.keys.every((key) => before.keys.includes(key))).toBe(true);
+  });
+
+  it.each<[string, object]>([
+    ["another key under the same id", { ...other, kid: "good" }],
+    ["the key under another id", { ...good, kid: "renamed" }],
+  ])("takes %s for new", (_, jwk) => {
+    const before = setOf(good);
+    const after = keepKnownKeys(before, setOf(jwk));
+    expect(after.keys).toHaveLength(1);
+    expect(before.keys).not.toContain(after.keys[0]);
+  });
+
+  it("takes a key that is now for another algorithm for new", () => {
+    const jwk = publicJwkOf(rsa);
+    const before = setOf({ ...jwk, alg: "RS256" });
+    expect(before.keys).not.toContain(keepKnownKeys(before, setOf({ ...jwk, alg: "PS256" })).keys[0]);
   });
 });

@@ -14,6 +14,16 @@ export type Jwks = {
   readonly skipped: readonly string[];
 };
 
+/** Returns `next` with the keys of `previous` that are still in it: each key is imported once, and stays the same object while it stays. */
+export function keepKnownKeys(previous: Jwks | undefined, next: Jwks): Jwks {
+  if (previous === undefined) return next;
+  return { ...next, keys: next.keys.map((key) => previous.keys.find((known) => isSameKey(known, key)) ?? key) };
+}
+
+function isSameKey(a: VerificationKey, b: VerificationKey): boolean {
+  return a.kid === b.kid && a.algorithms.symmetricDifference(b.algorithms).size === 0 && a.key.equals(b.key);
+}
+
 type Jwk = Readonly<Record<string, unknown>>;
 
 /**
@@ -95,17 +105,29 @@ const membersOf: ReadonlyMap<unknown, readonly string[]> = new Map([
   ["RSA", ["n", "e"]],
   ["EC", ["x", "y"]],
   ["OKP", ["x"]],
+  // "Algorithm key pair", the type of ML-DSA keys; its `alg` is part of the key.
+  ["AKP", ["pub"]],
+]);
+
+/** The member that says which kind of its type a key is. */
+const parameterOf: ReadonlyMap<unknown, string> = new Map([
+  ["EC", "crv"],
+  ["OKP", "crv"],
+  ["AKP", "alg"],
 ]);
 
 /** The members that make the key, and no other, so that nothing else in the JWK reaches the importer. */
 function publicMembers(jwk: Jwk): Record<string, string> {
-  const { kty, crv } = jwk;
+  const { kty } = jwk;
   const names = membersOf.get(kty);
-  if (typeof kty !== "string" || names === undefined) throw new JwtError("key-unsuitable", "kty is not RSA, EC or OKP");
+  if (typeof kty !== "string" || names === undefined)
+    throw new JwtError("key-unsuitable", "kty is not RSA, EC, OKP or AKP");
   const members: Record<string, string> = { kty };
-  if (kty !== "RSA") {
-    if (typeof crv !== "string") throw new JwtError("key-unsuitable", "crv is missing");
-    members.crv = crv;
+  const parameter = parameterOf.get(kty);
+  if (parameter !== undefined) {
+    const value = jwk[parameter];
+    if (typeof value !== "string") throw new JwtError("key-unsuitable", `${parameter} is missing`);
+    members[parameter] = value;
   }
   for (const name of names) {
     const value = jwk[name];

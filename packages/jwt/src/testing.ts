@@ -28,6 +28,7 @@ export function fakeJwksSource(options: {
       if (outage !== undefined) return { kind: "unavailable", code: "keys-unavailable", detail: outage };
       return selectKeys(keys, header);
     },
+    findNow: (header) => (outage === undefined ? selectKeys(keys, header) : undefined),
     task: {
       name: `jwks ${options.issuer}`,
       run: (signal) =>

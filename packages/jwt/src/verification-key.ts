@@ -76,7 +76,7 @@ export function verifySignature(
       const der = ecdsaSignatureToDer(signed.signature, scheme.integerBytes);
       return der !== undefined && verify(scheme.digest, signed.signingInput, key.key, der);
     }
-    case "ed25519":
+    case "pure":
       return verify(null, signed.signingInput, key.key, signed.signature);
     default:
       return assertNever(scheme);
