@@ -2,14 +2,14 @@ import type { JwtRule } from "@signet/documents";
 import type { Clock } from "@signet/runtime";
 import type { CompiledJwtRules } from "./compile-jwt-rules.ts";
 import { bodyOf, type Refusal, type RequestAuthErrorCode, refused, statusOf } from "./errors.ts";
-import { evaluateTokens, type TokenVerdict } from "./evaluate-tokens.ts";
+import type { Pending, RuleContext } from "./evaluate-token.ts";
+import { type Candidate, evaluateTokens, readTokens, type TokenVerdict } from "./evaluate-tokens.ts";
 import { extractTokens, type HeaderValues, indexHeaders, type RequestToAuthenticate } from "./extract-token.ts";
-import { type HeaderChanges, headersOf } from "./forward-claims.ts";
+import type { HeaderChanges } from "./forward-claims.ts";
 import type { JsonObject } from "./json-object.ts";
-import { publishedClaims } from "./published-claims.ts";
-import { requestPrincipal } from "./request-principal.ts";
 import { removeParam } from "./request-values.ts";
 import type { KeysOf } from "./rule-keys.ts";
+import type { VerifiedToken } from "./verified-token.ts";
 import { wwwAuthenticate } from "./www-authenticate.ts";
 
 /** Who a request is from, or why it must not go on. */
@@ -20,10 +20,12 @@ export type RequestAuthenticationResult =
       readonly kind: "authenticated";
       /** `<iss>/<sub>`; absent when the token lacks one of them, and then no policy may take it for anyone. */
       readonly principal?: string;
-      /** As in the token. */
+      /** As in the token; frozen, as is `payload`: the next request with the same token may be given the same objects. */
       readonly claims: JsonObject;
       /** As policies see them: space-delimited claims are lists. */
       readonly payload: JsonObject;
+      /** Of all tokens, by issuer; with the option `publishAllPayloads` alone. */
+      readonly payloads?: ReadonlyMap<string, JsonObject>;
       readonly rule: JwtRule;
       readonly upstream: HeaderChanges;
     }
@@ -70,25 +72,79 @@ export async function authenticateRequest(
   dependencies: RequestAuthDependencies,
   signal: AbortSignal,
 ): Promise<RequestAuthenticationResult> {
-  const headers = indexHeaders(request.headers);
-  const spoofed = [...headers.keys()].filter((name) => rules.outputHeaders.has(name));
-  const anonymous = { kind: "anonymous", upstream: { remove: spoofed, add: [] } } as const;
-  if (isPreflight(request.method, headers)) return anonymous;
-  const tokens = extractTokens(rules, { path: request.path, headers });
-  if (tokens.length === 0) {
-    return rules.options.require === true ? rejected(refused("token-missing"), request, headers) : anonymous;
+  return await authenticateRequestNow(rules, request, dependencies, signal);
+}
+
+/**
+ * As `authenticateRequest`, and without a promise where all keys are at hand, as they are but for the first request and those with
+ * an unknown key id.
+ * @example
+ * ```ts
+ * import { authenticateRequestNow, compileJwtRules } from "@signet/request-auth";
+ * import { systemClock } from "@signet/runtime";
+ * const request = { method: "GET", scheme: "https", host: "shop.example", path: "/cart", headers: [] };
+ * const keysOf = () => ({ kind: "unavailable", detail: "there are no rules here" }) as const;
+ * const result = authenticateRequestNow(compileJwtRules([]), request, { keysOf, clock: systemClock }, AbortSignal.timeout(5000));
+ * const known = result instanceof Promise ? await result : result;
+ * known.kind; // "anonymous"
+ * ```
+ */
+export function authenticateRequestNow(
+  rules: CompiledJwtRules,
+  request: RequestToAuthenticate,
+  { keysOf, clock }: RequestAuthDependencies,
+  signal: AbortSignal,
+): RequestAuthenticationResult | Promise<RequestAuthenticationResult> {
+  const asked: AskedRequest = { rules, request, headers: indexHeaders(request.headers, rules.readHeaders) };
+  if (isPreflight(request.method, asked.headers)) return anonymous(asked);
+  const found = extractTokens(rules, { path: request.path, headers: asked.headers });
+  if (found.length === 0) {
+    return rules.options.require === true ? rejected(asked, refused("token-missing")) : anonymous(asked);
   }
-  const verdict = await evaluateTokens(rules, { tokens, dependencies }, signal);
-  if (verdict.kind === "accepted") {
-    const upstream = upstreamChanges(rules, verdict, { spoofed, path: request.path });
-    return { ...authenticated(rules, verdict), upstream };
+  const context = { rules, nowSeconds: Math.floor(clock.now().getTime() / 1000), keysOf, signal };
+  const candidates = readTokens(rules, found);
+  const verdict = evaluateTokens(context, candidates);
+  if (verdict.kind !== "pending") return concluded(asked, verdict);
+  return evaluateLater(context, candidates, verdict).then((later) => concluded(asked, later));
+}
+
+/** A request, and its headers as far as they are read. */
+type AskedRequest = {
+  readonly rules: CompiledJwtRules;
+  readonly request: RequestToAuthenticate;
+  readonly headers: HeaderValues;
+};
+
+/** Asks again whenever keys have come; each time there is one pair of token and rule less that waits. */
+async function evaluateLater(
+  context: RuleContext,
+  candidates: readonly Candidate[],
+  first: Pending,
+): Promise<TokenVerdict> {
+  let verdict: TokenVerdict | Pending = first;
+  while (verdict.kind === "pending") {
+    await verdict.ready;
+    verdict = evaluateTokens(context, candidates);
   }
-  return rejected(verdict, request, headers);
+  return verdict;
+}
+
+function concluded(asked: AskedRequest, verdict: TokenVerdict): RequestAuthenticationResult {
+  return verdict.kind === "accepted" ? authenticated(asked, verdict) : rejected(asked, verdict);
+}
+
+function anonymous(asked: AskedRequest): RequestAuthenticationResult {
+  return { kind: "anonymous", upstream: { remove: spoofedHeaders(asked), add: [] } };
+}
+
+/** Headers that rules write, and that the client has sent. */
+function spoofedHeaders({ rules, headers }: AskedRequest): readonly string[] {
+  return rules.outputHeaders.size === 0 ? [] : [...headers.keys()].filter((name) => rules.outputHeaders.has(name));
 }
 
 type Rejected = Extract<RequestAuthenticationResult, { kind: "rejected" }>;
 
-function rejected({ code, rule }: Refusal, request: RequestToAuthenticate, headers: HeaderValues): Rejected {
+function rejected({ request, headers }: AskedRequest, { code, rule }: Refusal): Rejected {
   return {
     kind: "rejected",
     code,
@@ -106,34 +162,48 @@ function isPreflight(method: string, headers: HeaderValues): boolean {
 }
 
 type Accepted = Extract<TokenVerdict, { kind: "accepted" }>;
-type Authenticated = Extract<RequestAuthenticationResult, { kind: "authenticated" }>;
 
-function authenticated({ compiled }: CompiledJwtRules, { rule, tokens }: Accepted): Omit<Authenticated, "upstream"> {
-  // Envoy goes from the last token to the first, and the one it has verified last is the one that it publishes.
-  const [token] = tokens;
-  const principal = requestPrincipal(token.issuer, token.subject);
-  const publication = compiled.get(rule)?.publication;
-  return {
-    kind: "authenticated",
-    ...(principal === undefined ? {} : { principal }),
-    claims: token.claims,
-    payload: publication === undefined ? token.claims : publishedClaims(token.claims, publication),
-    rule,
-  };
+function authenticated(asked: AskedRequest, verdict: Accepted): RequestAuthenticationResult {
+  const { principal, facts, payload, rule } = verdict.tokens[0];
+  const all = asked.rules.options.publishAllPayloads === true ? { payloads: payloadsOf(verdict.tokens) } : {};
+  const { claims } = facts;
+  const upstream = upstreamChanges(asked, verdict);
+  return principal === undefined
+    ? { kind: "authenticated", claims, payload, rule: rule.rule, upstream, ...all }
+    : { kind: "authenticated", principal, claims, payload, rule: rule.rule, upstream, ...all };
 }
 
-function upstreamChanges(
-  { compiled }: CompiledJwtRules,
-  { rule, tokens, stripped }: Accepted,
-  { spoofed, path }: { readonly spoofed: readonly string[]; readonly path: string },
-): HeaderChanges {
-  const names = (wanted: "header" | "param"): readonly string[] =>
-    stripped.flatMap(({ kind, name }) => (kind === wanted ? [name] : []));
-  const output = compiled.get(rule)?.output;
-  const shortened = names("param").reduce(removeParam, path);
-  return {
-    remove: [...new Set([...spoofed, ...names("header")])],
-    add: output === undefined ? [] : tokens.toReversed().flatMap((token) => headersOf(output, token)),
-    ...(shortened === path ? {} : { path: shortened }),
-  };
+function payloadsOf(tokens: readonly VerifiedToken[]): ReadonlyMap<string, JsonObject> {
+  const payloads = new Map<string, JsonObject>();
+  for (const { facts, payload } of tokens) {
+    if (!payloads.has(facts.issuer)) payloads.set(facts.issuer, payload);
+  }
+  return payloads;
+}
+
+function upstreamChanges(asked: AskedRequest, { tokens, stripped }: Accepted): HeaderChanges {
+  const { path } = asked.request;
+  const remove = new Set(spoofedHeaders(asked));
+  let shortened = path;
+  for (const { kind, name } of stripped) {
+    if (kind === "header") remove.add(name);
+    else shortened = removeParam(shortened, name);
+  }
+  const changes = { remove: [...remove], add: addedHeaders(asked, tokens) };
+  return shortened === path ? changes : { ...changes, path: shortened };
+}
+
+function addedHeaders({ rules }: AskedRequest, tokens: Accepted["tokens"]): HeaderChanges["add"] {
+  const [first, second] = tokens;
+  if (second === undefined) return first.headers;
+  // Envoy goes from the last token to the first.
+  if (rules.options.publishAllPayloads !== true) return tokens.toReversed().flatMap(({ headers }) => headers);
+  // What two tokens would write is the word of the one that says who the request is from.
+  const written = new Map<string, readonly (readonly [string, string])[]>();
+  for (const { headers } of tokens) {
+    for (const [name, own] of Map.groupBy(headers, ([header]) => header)) {
+      if (!written.has(name)) written.set(name, own);
+    }
+  }
+  return [...written.values()].flat();
 }

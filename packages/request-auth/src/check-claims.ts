@@ -1,30 +1,30 @@
 import type { RequestAuthErrorCode } from "./errors.ts";
-import type { ParsedToken } from "./parse-token.ts";
+import type { TokenFacts } from "./parse-token.ts";
 import type { RequestAuthProfile } from "./profile.ts";
 
 /** Envoy's allowance for clocks that differ, in seconds; Istio offers no other. */
 const clockSkewSeconds = 60;
 
-/** What a rule wants of a token's claims. */
-export type ClaimRules = {
-  readonly audiences: ReadonlySet<string>;
-  readonly nowSeconds: number;
-  readonly profile: RequestAuthProfile;
-};
-
 /**
- * The first thing wrong with the times and the audience of a token, in Envoy's order, before its signature is looked at: an expired
- * forgery is called expired. `iat` is never compared with the present.
+ * What is wrong with the times of a token, which is said before its signature is looked at: an expired forgery is called expired.
+ * `iat` is never compared with the present.
  */
-export function checkClaims(token: ParsedToken, rules: ClaimRules): RequestAuthErrorCode | undefined {
-  const { audiences, nowSeconds, profile } = rules;
-  if (nowSeconds + clockSkewSeconds < token.notBefore) return "token-not-yet-valid";
-  if (token.expiry === 0 && profile === "strict") return "expiry-missing";
-  if (token.expiry !== 0 && nowSeconds > token.expiry + clockSkewSeconds) return "token-expired";
-  if (audiences.size === 0) return undefined;
-  return token.audiences.some((audience) => audiences.has(normalizeAudience(audience)))
-    ? undefined
-    : "audience-mismatch";
+export function checkTimes(
+  { notBefore, expiry }: TokenFacts,
+  nowSeconds: number,
+  profile: RequestAuthProfile,
+): RequestAuthErrorCode | undefined {
+  if (nowSeconds + clockSkewSeconds < notBefore) return "token-not-yet-valid";
+  if (expiry === 0) return profile === "strict" ? "expiry-missing" : undefined;
+  return nowSeconds > expiry + clockSkewSeconds ? "token-expired" : undefined;
+}
+
+/** Whether a token is for none of the audiences of a rule; one without audiences is for every token. */
+export function checkAudience(facts: TokenFacts, audiences: ReadonlySet<string>): RequestAuthErrorCode | undefined {
+  if (audiences.size === 0 || facts.audiences.some((audience) => audiences.has(normalizeAudience(audience)))) {
+    return undefined;
+  }
+  return "audience-mismatch";
 }
 
 /** An audience without `http://` or `https://` before it and one slash after it. */

@@ -2,49 +2,57 @@ import { constants, createHmac, timingSafeEqual, verify } from "node:crypto";
 import type { ParsedToken } from "./parse-token.ts";
 import type { RuleKey } from "./rule-key.ts";
 
-/** What keys make of a token's signature. */
-export type SignatureOutcome = "verified" | "key-not-found" | "signature-length-invalid" | "signature-invalid";
+/** Why no key verifies a token. */
+type SignatureProblem = "key-not-found" | "signature-length-invalid" | "signature-invalid";
 
 const ed25519SignatureBytes = 64;
 
 /**
- * Whether one of `keys` verifies the token; keys by id when both sides name one, otherwise all that are for its `alg`.
+ * The first of `keys` that verifies the token, or why none does; keys by id when both sides name one, otherwise all that are for its `alg`.
  *
  * An algorithm is bound to the type of key: a public key is never a secret (RFC 8725 section 3.1). Envoy ends at an Ed25519
  * key when the signature has another length than 64 octets, without trying the keys that follow, and so do we.
  */
-export function checkSignature(token: ParsedToken, keys: readonly RuleKey[]): SignatureOutcome {
+export function checkSignature(token: ParsedToken, keys: readonly RuleKey[]): RuleKey | SignatureProblem {
+  const { keyId, algorithm } = token.facts;
   let matched = false;
   for (const key of keys) {
-    if (token.keyId !== "" && key.keyId !== "" && token.keyId !== key.keyId) continue;
-    if (key.onlyAlgorithm !== "" && key.onlyAlgorithm !== token.algorithm) continue;
+    if (keyId !== "" && key.keyId !== "" && keyId !== key.keyId) continue;
+    if (key.onlyAlgorithm !== "" && key.onlyAlgorithm !== algorithm) continue;
+    if (key.isBound && !key.algorithms.has(algorithm)) continue;
     matched = true;
     if (key.key.asymmetricKeyType === "ed25519" && token.signature.length !== ed25519SignatureBytes) {
       return "signature-length-invalid";
     }
-    if (key.algorithms.has(token.algorithm) && isSignedBy(token, key)) return "verified";
+    if (key.algorithms.has(algorithm) && isSignedBy(token, key)) return key;
   }
   return matched ? "signature-invalid" : "key-not-found";
 }
 
-function isSignedBy({ algorithm, signingInput, signature }: ParsedToken, { key }: RuleKey): boolean {
-  const digest = `sha${algorithm.slice(2)}`;
+function isSignedBy({ facts, signingInput, signature }: ParsedToken, { key }: RuleKey): boolean {
+  const { algorithm } = facts;
   switch (algorithm.slice(0, 2)) {
     case "RS":
-      return verify(digest, signingInput, key, signature);
+      return verify(digestNameOf(algorithm), signingInput, key, signature);
     case "PS": {
       const padding = constants.RSA_PKCS1_PSS_PADDING;
-      return verify(digest, signingInput, { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }, signature);
+      const options = { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+      return verify(digestNameOf(algorithm), signingInput, options, signature);
     }
     case "ES":
-      return verify(digest, signingInput, key, derSignature(signature));
+      return verify(digestNameOf(algorithm), signingInput, key, derSignature(signature));
     case "HS": {
-      const expected = createHmac(digest, key).update(signingInput).digest();
+      const expected = createHmac(digestNameOf(algorithm), key).update(signingInput).digest();
       return expected.length === signature.length && timingSafeEqual(expected, signature);
     }
     default:
-      return algorithm === "EdDSA" && verify(null, signingInput, key, signature);
+      // EdDSA and ML-DSA: the digest is part of the algorithm, and the algorithm is the key's.
+      return key.type === "public" && verify(null, signingInput, key, signature);
   }
+}
+
+function digestNameOf(algorithm: string): string {
+  return `sha${algorithm.slice(2)}`;
 }
 
 /** The DER form of r and s, the two halves of a JWS signature (RFC 7518 section 3.4) of any length, as Envoy takes them. */

@@ -1,5 +1,6 @@
 import type { JwtRule } from "@signet/documents";
 import { JwtError, parseJwks } from "@signet/jwt";
+import { acceptedAlgorithms } from "./algorithms.ts";
 import { normalizeAudience } from "./check-claims.ts";
 import { parseClaimPath } from "./claim-path.ts";
 import type { OutputHeaders } from "./forward-claims.ts";
@@ -8,9 +9,13 @@ import type { RequestAuthProfile } from "./profile.ts";
 import type { Publication } from "./published-claims.ts";
 import { type RuleKey, readRuleKeys, ruleKeyOf } from "./rule-key.ts";
 import { compareOctets, indexLocations, outputHeadersOf, type TokenLocations } from "./token-location.ts";
+import { createTokenMemory, defaultRememberedTokens, type TokenMemory } from "./token-memory.ts";
 
 /** All that is known about a rule before any request. */
 export type CompiledJwtRule = {
+  readonly rule: JwtRule;
+  /** Where it stands among all: rules are asked in this order. */
+  readonly rank: number;
   /** Without what stands around the name in a URL; none accepts any. */
   readonly audiences: ReadonlySet<string>;
   /** The keys of a JWKS in the rule itself: imported once, empty when none can be used. Absent for a rule without one. */
@@ -25,11 +30,17 @@ export type CompiledJwtRules = {
   readonly options: RequestAuthOptions;
   /** By issuer, in the order in which istiod hands them to Envoy; two rules of one issuer in the order they were given in. */
   readonly rules: readonly JwtRule[];
-  readonly compiled: ReadonlyMap<JwtRule, CompiledJwtRule>;
+  readonly algorithms: ReadonlySet<string>;
   readonly locations: TokenLocations;
   /** In lower case: removed from every request before anything is read from it. */
   readonly outputHeaders: ReadonlySet<string>;
+  /** In lower case: all that is read of a request's headers. */
+  readonly readHeaders: ReadonlySet<string>;
+  /** Tokens that these rules have verified, unless none are to be remembered. */
+  readonly memory: TokenMemory | undefined;
 };
+
+const alwaysReadHeaders = ["cookie", "origin", "access-control-request-method", "x-envoy-original-path"];
 
 /** Claims that Istio always publishes as lists of words. */
 const alwaysSpaceDelimited = ["scope", "permission"];
@@ -60,21 +71,27 @@ const alwaysSpaceDelimited = ["scope", "permission"];
  * ```
  */
 export function compileJwtRules(rules: readonly JwtRule[], options: RequestAuthOptions = {}): CompiledJwtRules {
-  const { profile = "istio" } = options;
+  const { profile = "istio", maxRememberedTokens = defaultRememberedTokens } = options;
   const sorted = rules.toSorted((a, b) => compareOctets(a.issuer, b.issuer));
+  const locations = indexLocations(sorted.map((rule, rank) => compileRule(rule, rank, options)));
+  const outputHeaders = new Set(sorted.flatMap(outputHeadersOf));
   return Object.freeze({
     profile,
     options: Object.freeze({ ...options }),
     rules: Object.freeze(sorted),
-    compiled: new Map(sorted.map((rule) => [rule, compileRule(rule, options)])),
-    locations: Object.freeze(indexLocations(sorted)),
-    outputHeaders: new Set(sorted.flatMap(outputHeadersOf)),
+    algorithms: acceptedAlgorithms(profile, options.algorithms),
+    locations: Object.freeze(locations),
+    outputHeaders,
+    readHeaders: new Set([...alwaysReadHeaders, ...locations.headers.keys(), ...outputHeaders]),
+    memory: createTokenMemory(maxRememberedTokens),
   });
 }
 
-function compileRule(rule: JwtRule, options: RequestAuthOptions): CompiledJwtRule {
+function compileRule(rule: JwtRule, rank: number, options: RequestAuthOptions): CompiledJwtRule {
   const { profile = "istio", bracketedClaims = false, typedClaims = false } = options;
   return Object.freeze({
+    rule,
+    rank,
     audiences: new Set(rule.audiences.map(normalizeAudience)),
     publication: {
       spaceDelimited: [...new Set([...alwaysSpaceDelimited, ...rule.spaceDelimitedClaims])],

@@ -1,34 +1,122 @@
-import type { JwtRule } from "@signet/documents";
-import { checkClaims } from "./check-claims.ts";
+import type { RequestAuthDependencies } from "./authenticate-request.ts";
+import { checkAudience, checkTimes } from "./check-claims.ts";
 import { checkSignature } from "./check-signature.ts";
-import type { CompiledJwtRules } from "./compile-jwt-rules.ts";
-import type { RequestAuthErrorCode } from "./errors.ts";
-import type { ParsedToken } from "./parse-token.ts";
-import type { KeysOf } from "./rule-keys.ts";
+import type { CompiledJwtRule, CompiledJwtRules } from "./compile-jwt-rules.ts";
+import { type Refusal, type RequestAuthErrorCode, refused } from "./errors.ts";
+import { type ParsedToken, parseToken, type TokenFacts } from "./parse-token.ts";
+import type { RuleKeysOutcome } from "./rule-keys.ts";
+import { digestOf, type RememberedToken } from "./token-memory.ts";
+import { createVerifiedToken, type VerifiedToken } from "./verified-token.ts";
 
-/** A rule, and what it judges with. */
+/** What rules are judged with. */
 export type RuleContext = {
   readonly rules: CompiledJwtRules;
-  readonly rule: JwtRule;
   readonly nowSeconds: number;
-  readonly keysOf: KeysOf;
+  readonly keysOf: RequestAuthDependencies["keysOf"];
+  readonly signal: AbortSignal;
 };
 
-/** What one rule makes of one token, in Envoy's order: issuer, times, audience, keys, signature. */
-export async function evaluateToken(
-  { rules, rule, nowSeconds, keysOf }: RuleContext,
-  token: ParsedToken,
-  signal: AbortSignal,
-): Promise<RequestAuthErrorCode | "verified"> {
-  if (rule.issuer !== "" && rule.issuer !== token.issuer) return "issuer-unknown";
-  const compiled = rules.compiled.get(rule);
-  if (compiled === undefined) return "keys-invalid";
-  const problem = checkClaims(token, { audiences: compiled.audiences, nowSeconds, profile: rules.profile });
-  if (problem !== undefined) return problem;
-  if (compiled.keys !== undefined) {
-    return compiled.keys.length === 0 ? "keys-invalid" : checkSignature(token, compiled.keys);
+/** Keys must be waited for; once `ready` is fulfilled, ask again. */
+export type Pending = { readonly kind: "pending"; readonly ready: Promise<void> };
+
+/** What one rule makes of one token. */
+export type TokenOutcome = VerifiedToken | Refusal | Pending;
+
+/** The text of a token while its request is judged, and what is known about it so far. */
+export type TokenText = {
+  readonly text: string;
+  readonly digest: string | undefined;
+  /** Present for a token that has been verified before; it may have expired since, and its key may be gone. */
+  remembered: RememberedToken | undefined;
+  /** Absent until it is needed: a remembered token is not taken apart again. */
+  parsed: ParsedToken | Refusal | undefined;
+  /** Keys that had to be waited for, and what rules have made of it: a rule asked twice verifies once. */
+  keys: Map<CompiledJwtRule, RuleKeysOutcome> | undefined;
+  outcomes: Map<CompiledJwtRule, VerifiedToken | Refusal> | undefined;
+};
+
+/** Returns a token to be judged by `rules`, which may remember it. */
+export function readToken({ memory }: CompiledJwtRules, text: string): TokenText {
+  const digest = memory === undefined ? undefined : digestOf(text);
+  const remembered = digest === undefined ? undefined : memory?.get(digest);
+  return { text, digest, remembered, parsed: undefined, keys: undefined, outcomes: undefined };
+}
+
+/** What the token says, or what is wrong with it for every rule. */
+export function factsOf(rules: CompiledJwtRules, token: TokenText): TokenFacts | Refusal {
+  if (token.remembered !== undefined) return token.remembered.facts;
+  const parsed = parsedToken(rules, token);
+  return parsed.kind === "token" ? parsed.facts : parsed;
+}
+
+function parsedToken(rules: CompiledJwtRules, token: TokenText): ParsedToken | Refusal {
+  token.parsed ??= parseToken(token.text, rules);
+  return token.parsed;
+}
+
+/**
+ * What one rule makes of one token, in Envoy's order: issuer, times, audience, keys, signature.
+ *
+ * A signature that a key of the rule has verified before counts for as long as that key is among the rule's. Everything that
+ * may change with time or with the issuer's keys is looked at anew.
+ */
+export function evaluateToken(context: RuleContext, token: TokenText, rule: CompiledJwtRule): TokenOutcome {
+  const known = token.outcomes?.get(rule);
+  if (known !== undefined) return known;
+  const outcome = askRule(context, token, rule);
+  if (outcome.kind === "pending") return outcome;
+  token.outcomes ??= new Map();
+  token.outcomes.set(rule, outcome);
+  return outcome;
+}
+
+function askRule(context: RuleContext, token: TokenText, rule: CompiledJwtRule): TokenOutcome {
+  const before = token.remembered?.verifiedBy.get(rule);
+  const facts = before?.facts ?? factsOf(context.rules, token);
+  if (facts.kind === "refused") return refused(facts.code, rule.rule);
+  const problem = claimProblem(context, facts, rule);
+  if (problem !== undefined) return refused(problem, rule.rule);
+  const found = findKeys(context, { token, facts, rule });
+  if (found.kind === "pending") return found;
+  if (found.kind === "unavailable") return refused("keys-unavailable", rule.rule);
+  if (before !== undefined && found.keys.some(({ key }) => key === before.key)) return before;
+  const parsed = parsedToken(context.rules, token);
+  if (parsed.kind === "refused") return refused(parsed.code, rule.rule);
+  const signer = rule.keys?.length === 0 ? "keys-invalid" : checkSignature(parsed, found.keys);
+  if (typeof signer === "string") return refused(signer, rule.rule);
+  const verified = createVerifiedToken(parsed, rule, signer.key);
+  remember(context.rules, token, verified);
+  return verified;
+}
+
+function claimProblem(
+  { rules, nowSeconds }: RuleContext,
+  facts: TokenFacts,
+  { rule, audiences }: CompiledJwtRule,
+): RequestAuthErrorCode | undefined {
+  if (rule.issuer !== "" && rule.issuer !== facts.issuer) return "issuer-unknown";
+  return checkTimes(facts, nowSeconds, rules.profile) ?? checkAudience(facts, audiences);
+}
+
+type KeyQuestion = { readonly token: TokenText; readonly facts: TokenFacts; readonly rule: CompiledJwtRule };
+
+function findKeys(context: RuleContext, { token, facts, rule }: KeyQuestion): RuleKeysOutcome | Pending {
+  if (rule.keys !== undefined) return { kind: "keys", keys: rule.keys };
+  const fetched = token.keys?.get(rule);
+  if (fetched !== undefined) return fetched;
+  const { algorithm: alg, keyId } = facts;
+  const outcome = context.keysOf(rule.rule, keyId === "" ? { alg } : { alg, kid: keyId }, context.signal);
+  if (!(outcome instanceof Promise)) return outcome;
+  token.keys ??= new Map();
+  const { keys } = token;
+  return { kind: "pending", ready: outcome.then((known) => void keys.set(rule, known)) };
+}
+
+function remember({ memory }: CompiledJwtRules, token: TokenText, verified: VerifiedToken): void {
+  if (memory === undefined || token.digest === undefined) return;
+  if (token.remembered === undefined) {
+    token.remembered = { facts: verified.facts, verifiedBy: new Map() };
+    memory.add(token.digest, token.remembered);
   }
-  const { algorithm: alg, keyId } = token;
-  const outcome = await keysOf(rule, keyId === "" ? { alg } : { alg, kid: keyId }, signal);
-  return outcome.kind === "keys" ? checkSignature(token, outcome.keys) : "keys-unavailable";
+  token.remembered.verifiedBy.set(verified.rule, verified);
 }

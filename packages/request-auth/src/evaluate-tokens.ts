@@ -1,87 +1,116 @@
-import type { JwtRule } from "@signet/documents";
-import type { RequestAuthDependencies } from "./authenticate-request.ts";
-import type { CompiledJwtRules } from "./compile-jwt-rules.ts";
-import { type Refusal, type RequestAuthErrorCode, refused } from "./errors.ts";
-import { evaluateToken } from "./evaluate-token.ts";
+import type { CompiledJwtRule } from "./compile-jwt-rules.ts";
+import { type Refusal, refused } from "./errors.ts";
+import { evaluateToken, factsOf, type Pending, type RuleContext, readToken, type TokenText } from "./evaluate-token.ts";
 import type { FoundToken } from "./extract-token.ts";
-import { type ParsedToken, parseToken } from "./parse-token.ts";
-import type { RankedRule, TokenLocation } from "./token-location.ts";
+import type { TokenLocation } from "./token-location.ts";
+import type { VerifiedToken } from "./verified-token.ts";
 
 /** What the rules make of all tokens of a request. */
 export type TokenVerdict =
   | {
       readonly kind: "accepted";
-      readonly rule: JwtRule;
-      /** All that the rule saw, in the order of their places. */
-      readonly tokens: readonly [ParsedToken, ...ParsedToken[]];
+      /** The first is the one that says who the request is from. */
+      readonly tokens: readonly [VerifiedToken, ...VerifiedToken[]];
       /** Places whose tokens must not go on. */
       readonly stripped: readonly TokenLocation[];
     }
   | Refusal;
 
-/** A token taken apart, or what is wrong with it for every rule, and where it was. */
-type Candidate = {
-  readonly parsed: ParsedToken | Refusal;
-  readonly location: TokenLocation;
-  /** Whether some rule has verified it. */
-  verified: boolean;
-};
+/** A token and where it was. */
+export type Candidate = { readonly token: TokenText; readonly location: TokenLocation };
 
-type AskedRule = RankedRule & { readonly seen: readonly Candidate[] };
-
-/** One request on its way through the rules; `stripped` grows as Envoy takes tokens away. */
-type Evaluation = {
-  readonly rules: CompiledJwtRules;
-  readonly asked: readonly AskedRule[];
-  /** Of the first rule that looks where a token was. */
-  readonly firstRank: number;
-  readonly stripped: TokenLocation[];
-  readonly nowSeconds: number;
-  readonly keysOf: RequestAuthDependencies["keysOf"];
-};
-
-/**
- * Asks the rules that look where a token was, in the order of their rank, until one accepts all that it sees.
- *
- * When none does, the refusal is the one that Envoy's tree of requirements leaves: that of the first rule that saw a token, unless
- * it only did not know the issuer; else of the last rule that did; else "issuer-unknown". A single token is put to the rules
- * of its issuer alone, so it costs the same however many others there are.
- */
-export async function evaluateTokens(
-  rules: CompiledJwtRules,
-  { tokens, dependencies }: { readonly tokens: readonly FoundToken[]; readonly dependencies: RequestAuthDependencies },
-  signal: AbortSignal,
-): Promise<TokenVerdict> {
-  const candidates = parseTokens(rules, tokens);
-  const [only, second] = candidates;
-  const single = second === undefined ? only : undefined;
-  if (single?.parsed.kind === "refused") return single.parsed;
-  const evaluation: Evaluation = {
-    rules,
-    ...(single === undefined ? allRules(candidates) : rulesOfIssuer(single)),
-    stripped: [],
-    nowSeconds: Math.floor(dependencies.clock.now().getTime() / 1000),
-    keysOf: dependencies.keysOf,
-  };
-  const refusals: RankedRefusal[] = [];
-  for (const asked of evaluation.asked) {
-    const verdict = await evaluateRule(evaluation, asked, signal);
-    if (verdict?.kind === "accepted") return verdict;
-    if (verdict !== undefined) refusals.push({ ...verdict, rank: asked.rank });
-  }
-  const verdict =
-    single === undefined ? await askAgain(evaluation, candidates, signal) : firstRefusal(evaluation, refusals);
-  if (verdict?.kind === "accepted") return verdict;
-  if (verdict !== undefined && verdict.code !== "issuer-unknown") return verdict;
-  const last = refusals.findLast(({ code }) => code !== "issuer-unknown");
-  return last === undefined ? refused("issuer-unknown") : refused(last.code, last.rule);
+/** Returns the tokens of a request to be judged; the same text in two places is one token. */
+export function readTokens(rules: RuleContext["rules"], found: readonly FoundToken[]): readonly Candidate[] {
+  const known = new Map<string, TokenText>();
+  return found.map(({ token: text, location }) => {
+    const token = known.get(text) ?? readToken(rules, text);
+    known.set(text, token);
+    return { token, location };
+  });
 }
 
-type RankedRefusal = Refusal & { readonly rank: number };
+/**
+ * What the rules make of the tokens, as Envoy's tree of requirements has it, or, where all payloads are published, each token
+ * by itself. Pending when keys must be waited for: ask again then, and nothing is done twice.
+ */
+export function evaluateTokens(context: RuleContext, candidates: readonly Candidate[]): TokenVerdict | Pending {
+  const [only, second] = candidates;
+  if (only === undefined) return refused("token-missing");
+  if (second === undefined) return evaluateOne(context, only);
+  return context.rules.options.publishAllPayloads === true
+    ? evaluateEach(context, candidates)
+    : evaluateSeveral(context, candidates);
+}
 
-function firstRefusal({ firstRank }: Evaluation, refusals: readonly RankedRefusal[]): Refusal | undefined {
-  const first = refusals.find(({ rank }) => rank === firstRank);
-  return first && refused(first.code, first.rule);
+/**
+ * Asks the rules of the token's issuer, and those for any, in the order of their rank until one accepts it: the costs do not grow
+ * with the number of other rules.
+ */
+function evaluateOne(context: RuleContext, { token, location }: Candidate): TokenVerdict | Pending {
+  const facts = factsOf(context.rules, token);
+  if (facts.kind === "refused") return facts;
+  const refusals: RankedRefusal[] = [];
+  // The empty issuer sorts first, so these are in the order of their rank.
+  for (const rules of [location.ofAnyIssuer, location.byIssuer.get(facts.issuer) ?? []]) {
+    for (const rule of rules) {
+      const outcome = evaluateToken(context, token, rule);
+      if (outcome.kind === "pending") return outcome;
+      if (outcome.kind === "verified") {
+        return { kind: "accepted", tokens: [outcome], stripped: isStripped(rule, location) ? [location] : [] };
+      }
+      refusals.push({ refusal: outcome, rank: rule.rank });
+    }
+  }
+  return concludedRefusal(refusals, location.rules[0]?.rank);
+}
+
+type RankedRefusal = { readonly refusal: Refusal; readonly rank: number };
+
+/**
+ * The refusal that Envoy's tree of requirements leaves: that of the first rule that looks where a token was, unless it only did
+ * not know the issuer; else of the last rule that did; else "issuer-unknown".
+ */
+function concludedRefusal(refusals: readonly RankedRefusal[], firstRank: number | undefined): Refusal {
+  const first = refusals.find(({ rank }) => rank === firstRank)?.refusal;
+  if (first !== undefined && first.code !== "issuer-unknown") return first;
+  return refusals.findLast(({ refusal }) => refusal.code !== "issuer-unknown")?.refusal ?? refused("issuer-unknown");
+}
+
+/** Each token by itself; all must be accepted, and the rule of the lowest rank says who the request is from. */
+function evaluateEach(context: RuleContext, candidates: readonly Candidate[]): TokenVerdict | Pending {
+  const tokens: VerifiedToken[] = [];
+  const stripped: TokenLocation[] = [];
+  for (const candidate of candidates) {
+    const verdict = evaluateOne(context, candidate);
+    if (verdict.kind !== "accepted") return verdict;
+    tokens.push(...verdict.tokens);
+    stripped.push(...verdict.stripped);
+  }
+  const [first, ...others] = tokens.sort((a, b) => a.rule.rank - b.rule.rank);
+  return first === undefined ? refused("token-missing") : { kind: "accepted", tokens: [first, ...others], stripped };
+}
+
+type AskedRule = { readonly rule: CompiledJwtRule; readonly seen: readonly Candidate[] };
+
+/** One request with several tokens on its way through the rules: what Envoy has taken away, and what some rule has verified. */
+type Evaluation = {
+  readonly context: RuleContext;
+  readonly asked: readonly AskedRule[];
+  readonly stripped: TokenLocation[];
+  readonly verified: Set<Candidate>;
+};
+
+function evaluateSeveral(context: RuleContext, candidates: readonly Candidate[]): TokenVerdict | Pending {
+  const evaluation = { context, asked: askedRules(candidates), stripped: [], verified: new Set<Candidate>() };
+  const refusals: RankedRefusal[] = [];
+  for (const asked of evaluation.asked) {
+    const verdict = evaluateRule(evaluation, asked);
+    if (verdict?.kind === "accepted" || verdict?.kind === "pending") return verdict;
+    if (verdict !== undefined) refusals.push({ refusal: verdict, rank: asked.rule.rank });
+  }
+  const verdict = askAgain(evaluation, candidates);
+  if (verdict !== undefined && !(verdict.kind === "refused" && verdict.code === "issuer-unknown")) return verdict;
+  return concludedRefusal(refusals, undefined);
 }
 
 /**
@@ -89,81 +118,47 @@ function firstRefusal({ firstRank }: Evaluation, refusals: readonly RankedRefusa
  * beside one for another issuer once that one has been verified and taken away. Safer than Envoy: every token must have
  * been verified by some rule; a bad one does not pass because it was taken away with a good one.
  */
-async function askAgain(
-  evaluation: Evaluation,
-  candidates: readonly Candidate[],
-  signal: AbortSignal,
-): Promise<TokenVerdict | undefined> {
+function askAgain(evaluation: Evaluation, candidates: readonly Candidate[]): TokenVerdict | Pending | undefined {
   let accepted: TokenVerdict | undefined;
   for (const asked of evaluation.asked) {
-    const verdict = await evaluateRule(evaluation, asked, signal);
-    if (verdict?.kind === "refused") return verdict;
+    const verdict = evaluateRule(evaluation, asked);
+    if (verdict?.kind === "refused" || verdict?.kind === "pending") return verdict;
     if (verdict !== undefined) accepted = verdict;
   }
-  return candidates.every(({ verified }) => verified) ? accepted : undefined;
+  return candidates.every((candidate) => evaluation.verified.has(candidate)) ? accepted : undefined;
 }
 
-/** The same text in two places is parsed once. */
-function parseTokens({ profile }: CompiledJwtRules, tokens: readonly FoundToken[]): readonly Candidate[] {
-  const known = new Map<string, Candidate["parsed"]>();
-  return tokens.map(({ token, location }) => {
-    const parsed = known.get(token) ?? parseToken(token, profile);
-    known.set(token, parsed);
-    return { parsed, location, verified: false };
-  });
-}
-
-function rulesOfIssuer(single: Candidate): Pick<Evaluation, "asked" | "firstRank"> {
-  const { parsed, location } = single;
-  const issuer = parsed.kind === "token" ? parsed.issuer : "";
-  // The empty issuer sorts first, so these are in the order of their rank.
-  const knowing = [...location.ofAnyIssuer, ...(location.byIssuer.get(issuer) ?? [])];
-  return { asked: knowing.map((ranked) => ({ ...ranked, seen: [single] })), firstRank: location.rules[0]?.rank ?? -1 };
-}
-
-function allRules(candidates: readonly Candidate[]): Pick<Evaluation, "asked" | "firstRank"> {
-  const byRank = new Map<number, RankedRule & { readonly seen: Candidate[] }>();
+function askedRules(candidates: readonly Candidate[]): readonly AskedRule[] {
+  const asked = new Map<CompiledJwtRule, Candidate[]>();
   for (const candidate of candidates) {
-    for (const ranked of candidate.location.rules) {
-      const asked = byRank.get(ranked.rank) ?? { ...ranked, seen: [] };
-      asked.seen.push(candidate);
-      byRank.set(ranked.rank, asked);
+    for (const rule of candidate.location.rules) {
+      const seen = asked.get(rule);
+      if (seen === undefined) asked.set(rule, [candidate]);
+      else seen.push(candidate);
     }
   }
-  const asked = [...byRank.values()].sort((a, b) => a.rank - b.rank);
-  return { asked, firstRank: asked[0]?.rank ?? -1 };
+  return [...asked].map(([rule, seen]) => ({ rule, seen })).sort((a, b) => a.rule.rank - b.rule.rank);
 }
 
 /** What a rule makes of the tokens it still sees, from the last to the first; undefined when it sees none. */
-async function evaluateRule(
-  evaluation: Evaluation,
-  { rule, seen }: AskedRule,
-  signal: AbortSignal,
-): Promise<TokenVerdict | undefined> {
-  const { stripped } = evaluation;
+function evaluateRule(evaluation: Evaluation, { rule, seen }: AskedRule): TokenVerdict | Pending | undefined {
+  const { context, stripped, verified } = evaluation;
   const present = seen.filter(({ location }) => !stripped.some((place) => isSamePlace(place, location)));
-  const tokens: ParsedToken[] = [];
+  const tokens: VerifiedToken[] = [];
   for (const candidate of present.toReversed()) {
-    const code = await evaluateCandidate(evaluation, { rule, candidate }, signal);
-    if (code !== undefined) return refused(code, rule);
-    if (candidate.parsed.kind === "token") tokens.unshift(candidate.parsed);
+    const outcome = evaluateToken(context, candidate.token, rule);
+    if (outcome.kind !== "verified") return outcome;
+    tokens.unshift(outcome);
+    verified.add(candidate);
+    if (isStripped(rule, candidate.location)) stripped.push(candidate.location);
   }
+  // Envoy goes from the last token to the first, and the one it has verified last is the one that it publishes.
   const [first, ...others] = tokens;
-  return first && { kind: "accepted", rule, tokens: [first, ...others], stripped: [...stripped] };
+  return first && { kind: "accepted", tokens: [first, ...others], stripped: [...stripped] };
 }
 
-async function evaluateCandidate(
-  { rules, stripped, nowSeconds, keysOf }: Evaluation,
-  { rule, candidate }: { readonly rule: JwtRule; readonly candidate: Candidate },
-  signal: AbortSignal,
-): Promise<RequestAuthErrorCode | undefined> {
-  const { parsed, location } = candidate;
-  if (parsed.kind === "refused") return parsed.code;
-  const outcome = await evaluateToken({ rules, rule, nowSeconds, keysOf }, parsed, signal);
-  if (outcome !== "verified") return outcome;
-  candidate.verified = true;
-  if (!rule.forwardOriginalToken && location.kind !== "cookie") stripped.push(location);
-  return undefined;
+function isStripped({ rule }: CompiledJwtRule, location: TokenLocation): boolean {
+  return !rule.forwardOriginalToken && location.kind !== "cookie";
 }
 
 function isSamePlace(a: TokenLocation, b: TokenLocation): boolean {

@@ -30,12 +30,14 @@ const joiners: ReadonlyMap<string, string> = new Map([
   ["cookie", "; "],
 ]);
 
-/** Returns the headers of a request by name. */
-export function indexHeaders(headers: RequestToAuthenticate["headers"]): HeaderValues {
+/** Returns those headers of a request that `wanted` names in lower case, by name. */
+export function indexHeaders(headers: RequestToAuthenticate["headers"], wanted: ReadonlySet<string>): HeaderValues {
   const values = new Map<string, string[]>();
-  for (const [name, value] of headers) {
-    const known = values.get(name.toLowerCase());
-    if (known === undefined) values.set(name.toLowerCase(), [value]);
+  for (const [anyCase, value] of headers) {
+    const name = anyCase.toLowerCase();
+    if (!wanted.has(name)) continue;
+    const known = values.get(name);
+    if (known === undefined) values.set(name, [value]);
     else known.push(value);
   }
   for (const [name, joiner] of joiners) {

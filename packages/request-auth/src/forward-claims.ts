@@ -21,13 +21,18 @@ export type OutputHeaders = {
 /** Returns the headers that a rule makes of a token it has accepted. */
 export function headersOf(output: OutputHeaders, token: ParsedToken): HeaderChanges["add"] {
   const headers: (readonly [string, string])[] = [];
-  if (output.payload !== undefined) headers.push([output.payload, token.payload]);
+  if (output.payload !== undefined) headers.push([output.payload, copyOf(token.payload)]);
   for (const { header, path } of output.claims) {
-    const text = claimText(claimAt(token.claims, path));
+    const text = claimText(claimAt(token.facts.claims, path));
     if (text !== "") headers.push([header, Buffer.from(text, "utf8").toString("latin1")]);
   }
   // A value that would end a header, or begin another, is nobody's identity.
   return headers.filter(([, value]) => isHeaderValue(value));
+}
+
+/** Text of its own: a part of a token's text would keep the whole token in memory for as long as it is remembered. */
+function copyOf(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
 }
 
 /** A claim as text, empty for none: objects and lists as base64 of their JSON. */

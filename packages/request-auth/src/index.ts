@@ -1,5 +1,6 @@
 export {
   authenticateRequest,
+  authenticateRequestNow,
   type RequestAuthDependencies,
   type RequestAuthenticationResult,
 } from "./authenticate-request.ts";

@@ -30,6 +30,12 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Freezes parsed JSON at every depth; a tree at most as deep as the parser lets pass. */
+export function freezeJson(value: object): void {
+  for (const member of Object.values(value)) if (typeof member === "object" && member !== null) freezeJson(member);
+  Object.freeze(value);
+}
+
 /** The value of a member, never one that every JavaScript object inherits. */
 export function memberOf(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;

@@ -20,4 +20,19 @@ export type RequestAuthOptions = {
    * `values: ["true"]` a claim `true`. Integers beyond 2^53 stay numbers: two of them may look the same.
    */
   readonly typedClaims?: boolean;
+  /**
+   * Verifies every token of a request that holds several, refuses it unless each is good, and publishes all their payloads, by issuer.
+   * Istio publishes the first by issuer, and may not look at the others.
+   */
+  readonly publishAllPayloads?: boolean;
+  /**
+   * The algorithms that tokens may have, instead of the profile's own: fewer, or in profile "istio" also "Ed25519", "ML-DSA-44",
+   * "ML-DSA-65" and "ML-DSA-87", which Envoy does not know. Symmetric ones never count in profile "strict".
+   */
+  readonly algorithms?: readonly string[];
+  /**
+   * How many verified tokens are remembered, by their SHA-256, so that their signature is not verified again while their key is
+   * the issuer's; default 1,024, 0 for none.
+   */
+  readonly maxRememberedTokens?: number;
 };

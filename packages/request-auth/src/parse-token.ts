@@ -1,15 +1,16 @@
 import { maxTokenBytes } from "@signet/jwt";
 import { decodeBase64Url } from "./base64url.ts";
 import { type Refusal, type RequestAuthErrorCode, refused } from "./errors.ts";
-import { type JsonObject, memberOf, parseJsonObject } from "./json-object.ts";
+import { freezeJson, type JsonObject, memberOf, parseJsonObject } from "./json-object.ts";
 import type { RequestAuthProfile } from "./profile.ts";
 
-/** A token taken apart, nothing of it verified. Times in whole seconds since 1970, 0 where there is none. */
-export type ParsedToken = {
-  readonly kind: "token";
+/** What a token says about itself. Times in whole seconds since 1970, 0 where there is none. */
+export type TokenFacts = {
+  readonly kind: "facts";
   readonly algorithm: string;
   /** Empty when there is none. */
   readonly keyId: string;
+  /** Frozen at every depth: requests that bear the same token share them. */
   readonly claims: JsonObject;
   /** Empty when there is none. */
   readonly issuer: string;
@@ -17,6 +18,12 @@ export type ParsedToken = {
   readonly notBefore: number;
   readonly expiry: number;
   readonly audiences: readonly string[];
+};
+
+/** A token taken apart, nothing of it verified. */
+export type ParsedToken = {
+  readonly kind: "token";
+  readonly facts: TokenFacts;
   /** The second part as it stood in the token. */
   readonly payload: string;
   readonly signingInput: Buffer;
@@ -26,14 +33,8 @@ export type ParsedToken = {
 /** How deep the JSON of a token may be nested in each profile; Envoy's parser ends at 100. */
 export const maxDepth: Readonly<Record<RequestAuthProfile, number>> = { istio: 100, strict: 32 };
 
-const asymmetricAlgorithms = [
-  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
-  ...["ES256", "ES384", "ES512", "EdDSA"],
-];
-const algorithms: Readonly<Record<RequestAuthProfile, ReadonlySet<string>>> = {
-  istio: new Set([...asymmetricAlgorithms, "HS256", "HS384", "HS512"]),
-  strict: new Set(asymmetricAlgorithms),
-};
+/** How tokens are read. */
+type TokenReading = { readonly profile: RequestAuthProfile; readonly algorithms: ReadonlySet<string> };
 
 /**
  * Takes a token apart, or says what is wrong with it first: in the order in which Envoy looks.
@@ -41,7 +42,8 @@ const algorithms: Readonly<Record<RequestAuthProfile, ReadonlySet<string>>> = {
  * In profile "istio" empty parts are passed over, so that stray dots are harmless (the signature covers the first two parts
  * alone); "strict" wants the canonical form of RFC 7515 section 7.1 and at most 16 KiB.
  */
-export function parseToken(token: string, profile: RequestAuthProfile): ParsedToken | Refusal {
+export function parseToken(token: string, reading: TokenReading): ParsedToken | Refusal {
+  const { profile } = reading;
   const strict = profile === "strict";
   if (strict && token.length > maxTokenBytes) return refused("token-too-large");
   const parts = splitParts(token);
@@ -50,21 +52,18 @@ export function parseToken(token: string, profile: RequestAuthProfile): ParsedTo
   if (strict && headerPart.length + payloadPart.length + signaturePart.length + 2 !== token.length) {
     return refused("token-not-canonical");
   }
-  const header = parseHeader(headerPart, profile);
+  const header = parseHeader(headerPart, reading);
   if (header.kind === "refused") return header;
   const payload = parsePart(payloadPart, profile);
   if (payload === "encoding") return refused("payload-encoding-invalid");
   if (payload === "json") return refused("payload-json-invalid");
-  const claims = readClaims(payload);
-  if (claims.kind === "refused") return claims;
+  const facts = readFacts(header, payload);
+  if (facts.kind === "refused") return facts;
   const signature = decodeBase64Url(signaturePart, strict);
   if (signature === undefined) return refused("signature-encoding-invalid");
   return {
-    ...claims,
     kind: "token",
-    algorithm: header.algorithm,
-    keyId: header.keyId,
-    claims: payload,
+    facts,
     payload: payloadPart,
     signingInput: Buffer.from(`${headerPart}.${payloadPart}`, "latin1"),
     signature,
@@ -103,24 +102,22 @@ function parsePart(part: string, profile: RequestAuthProfile): JsonObject | "enc
 type ParsedHeader = { readonly kind: "header"; readonly algorithm: string; readonly keyId: string };
 
 /** Reads `alg` and `kid` alone: keys and places of keys that a token names itself (`jwk`, `jku`, `x5u`, `x5c`) are never looked at. */
-function parseHeader(part: string, profile: RequestAuthProfile): ParsedHeader | Refusal {
+function parseHeader(part: string, { profile, algorithms }: TokenReading): ParsedHeader | Refusal {
   const header = parsePart(part, profile);
   if (header === "encoding") return refused("header-encoding-invalid");
   if (header === "json") return refused("header-json-invalid");
   const algorithm = memberOf(header, "alg");
   const keyId = memberOf(header, "kid");
   if (typeof algorithm !== "string") return refused("algorithm-invalid");
-  if (!algorithms[profile].has(algorithm)) return refused("algorithm-unsupported");
+  if (!algorithms.has(algorithm)) return refused("algorithm-unsupported");
   if (keyId !== undefined && typeof keyId !== "string") return refused("key-id-invalid");
   // RFC 7515 section 4.1.11: no extension is understood here. Envoy passes over the parameter.
   if (profile === "strict" && memberOf(header, "crit") !== undefined) return refused("critical-header-unsupported");
   return { kind: "header", algorithm, keyId: keyId ?? "" };
 }
 
-type RegisteredClaims = Pick<ParsedToken, "issuer" | "subject" | "notBefore" | "expiry" | "audiences">;
-
 /** The registered claims (RFC 7519 section 4.1) with their types checked, in Envoy's order. */
-function readClaims(claims: JsonObject): ({ readonly kind: "claims" } & RegisteredClaims) | Refusal {
+function readFacts({ algorithm, keyId }: ParsedHeader, claims: JsonObject): TokenFacts | Refusal {
   const issuer = readString(claims, "iss");
   if (issuer === undefined) return refused("issuer-invalid");
   const subject = readString(claims, "sub");
@@ -134,7 +131,8 @@ function readClaims(claims: JsonObject): ({ readonly kind: "claims" } & Register
   if (readString(claims, "jti") === undefined) return refused("token-id-invalid");
   const audiences = readAudiences(memberOf(claims, "aud"));
   if (audiences === undefined) return refused("audience-invalid");
-  return { kind: "claims", issuer, subject, notBefore, expiry, audiences };
+  freezeJson(claims);
+  return { kind: "facts", algorithm, keyId, claims, issuer, subject, notBefore, expiry, audiences };
 }
 
 /** Empty for a claim that is not there, undefined for one that is no string. */

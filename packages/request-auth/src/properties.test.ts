@@ -1,7 +1,9 @@
 import type { JwtRule } from "@signet/documents";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ask, jwkOf, keys, rule, type TestRequest, token, verdict } from "./test-tokens.ts";
+import { authenticateRequestNow } from "./authenticate-request.ts";
+import { compileJwtRules } from "./compile-jwt-rules.ts";
+import { ask, clock, fullRequest, jwkOf, keys, noKeys, rule, type TestRequest, token, verdict } from "./test-tokens.ts";
 
 const signers = { ec: keys.ec, otherEc: keys.otherEc, ed: keys.ed } as const;
 type Signer = keyof typeof signers;
@@ -60,9 +62,11 @@ test("accepted only when a key of a rule of the token's issuer verifies it", asy
   );
 });
 
+// Of two rules of one issuer that refuse, Envoy tells the first's reason only where no other rule stands before it.
 test("a rule of another issuer changes nothing for a request with one token", async () => {
+  const distinct = fc.uniqueArray(aRule, { maxLength: 3, selector: ({ issuer }) => issuer });
   await fc.assert(
-    fc.asyncProperty(fc.array(aRule, { maxLength: 3 }), aRule, aToken, async (made, other, one) => {
+    fc.asyncProperty(distinct, aRule, aToken, async (made, other, one) => {
       fc.pre(other.issuer !== one.iss);
       const before = await verdict(made.map(ruleOf), requestWith(one, undefined));
       fc.pre(before !== "anonymous");
@@ -90,6 +94,50 @@ test("the order in which rules of different issuers are given makes no differenc
       expect(await verdict(made.toReversed().map(ruleOf), request)).toBe(await verdict(made.map(ruleOf), request));
     }),
     { numRuns: 200 },
+  );
+});
+
+test("rules that have seen other requests say the same as new ones, whatever options they have", async () => {
+  const options = fc.record({ publishAllPayloads: fc.boolean(), maxRememberedTokens: fc.constantFrom(0, 2, 4, 100) });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(aRule, { maxLength: 4 }),
+      fc.array(aRequest, { maxLength: 8 }),
+      options,
+      async (...made) => {
+        const [rules, requests, chosen] = made;
+        const worn = compileJwtRules(rules.map(ruleOf), chosen);
+        for (const tokens of requests) {
+          const request = fullRequest(requestWith(...tokens));
+          const fresh = compileJwtRules(worn.rules, { ...chosen, maxRememberedTokens: 0 });
+          const [first, again, expected] = [worn, worn, fresh].map((one) =>
+            authenticateRequestNow(one, request, { keysOf: noKeys, clock }, new AbortController().signal),
+          );
+          expect(first).toEqual(expected);
+          expect(again).toEqual(expected);
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test("with all payloads published, accepted only when every token is verified, and published is what was signed", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(aRule, { maxLength: 4 }), aRequest, async (made, tokens) => {
+      const options = { publishAllPayloads: true };
+      const result = await ask(made.map(ruleOf), { ...requestWith(...tokens), options });
+      if (result.kind !== "authenticated") return;
+      // A rule that looks for tokens in the query looks nowhere else.
+      const [bearer, query] = tokens;
+      const seen = [
+        ...(bearer !== undefined && made.some(({ param }) => !param) ? [bearer] : []),
+        ...(query !== undefined && made.some(({ param }) => param) ? [query] : []),
+      ];
+      for (const one of seen) expect(!one.spoiled && one.alg === algOf[one.signer]).toBe(true);
+      expect([...(result.payloads?.keys() ?? [])].sort()).toEqual([...new Set(seen.map(({ iss }) => iss))].sort());
+    }),
+    { numRuns: 300 },
   );
 });
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, memberOf } from "./json-object.ts";
+import { freezeJson, isJsonObject, type JsonObject, memberOf } from "./json-object.ts";
 
 /** How claims are turned into what policies see. */
 export type Publication = {
@@ -16,7 +16,10 @@ export function publishedClaims(claims: JsonObject, { spaceDelimited, typed }: P
     if (typeof value === "string") lists.push([name, value.split(" ").filter((word) => word !== "")]);
   }
   const published = typed ? withText(claims) : claims;
-  return lists.length === 0 ? published : Object.fromEntries([...Object.entries(published), ...lists]);
+  if (published === claims && lists.length === 0) return claims;
+  const all = lists.length === 0 ? published : Object.fromEntries([...Object.entries(published), ...lists]);
+  freezeJson(all);
+  return all;
 }
 
 /** A copy whose numbers and booleans are text; a tree at most as deep as the parser of tokens allows. */

@@ -11,6 +11,11 @@ export type RuleKey = {
   readonly onlyAlgorithm: string;
   /** What type, and in profile "strict" also curve and size, allow. Never an algorithm of another family. */
   readonly algorithms: ReadonlySet<string>;
+  /**
+   * Whether tokens of other algorithms are none of its business. Envoy tries a key without `alg` on every token, and an Ed25519 one
+   * then ends the search at the length of the signature.
+   */
+  readonly isBound: boolean;
   readonly key: KeyObject;
 };
 
@@ -32,7 +37,7 @@ export function readRuleKeys(jwks: string): readonly RuleKey[] {
 
 /** Returns a key of `@signet/jwt`, whose algorithms are bound to type, curve and size, as a rule's key. */
 export function ruleKeyOf({ kid, key, algorithms }: VerificationKey): RuleKey {
-  return { keyId: kid ?? "", onlyAlgorithm: "", algorithms, key };
+  return { keyId: kid ?? "", onlyAlgorithm: "", algorithms, isBound: true, key };
 }
 
 function readRuleKey(entry: unknown): RuleKey | undefined {
@@ -40,14 +45,16 @@ function readRuleKey(entry: unknown): RuleKey | undefined {
   const onlyAlgorithm = textOf(entry, "alg") ?? "";
   const found = importKey(entry, onlyAlgorithm);
   if (found === undefined || (onlyAlgorithm !== "" && !found.family.has(onlyAlgorithm))) return undefined;
-  return { keyId: textOf(entry, "kid") ?? "", onlyAlgorithm, algorithms: found.family, key: found.key };
+  const keyId = textOf(entry, "kid") ?? "";
+  return { keyId, onlyAlgorithm, algorithms: found.family, isBound: false, key: found.key };
 }
 
 type ImportedKey = { readonly key: KeyObject; readonly family: ReadonlySet<string> };
 
 const rsaAlgorithms: ReadonlySet<string> = new Set(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]);
 const ecdsaAlgorithms: ReadonlySet<string> = new Set(["ES256", "ES384", "ES512"]);
-const eddsaAlgorithms: ReadonlySet<string> = new Set(["EdDSA"]);
+const eddsaAlgorithms: ReadonlySet<string> = new Set(["EdDSA", "Ed25519"]);
+const mlDsaAlgorithms: ReadonlySet<string> = new Set(["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]);
 const hmacAlgorithms: ReadonlySet<string> = new Set(["HS256", "HS384", "HS512"]);
 
 function importKey(jwk: JsonObject, onlyAlgorithm: string): ImportedKey | undefined {
@@ -61,6 +68,8 @@ function importKey(jwk: JsonObject, onlyAlgorithm: string): ImportedKey | undefi
         return importEd25519(jwk);
       case "oct":
         return importSecret(jwk);
+      case "AKP":
+        return importMlDsa(jwk, onlyAlgorithm);
       default:
         return undefined;
     }
@@ -101,6 +110,14 @@ function importEd25519(jwk: JsonObject): ImportedKey | undefined {
   const x = octetsOf(jwk, "x");
   if (memberOf(jwk, "crv") !== "Ed25519" || x === undefined) return undefined;
   return { key: createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" }), family: eddsaAlgorithms };
+}
+
+/** Not known to Envoy: a key of ML-DSA counts only where its algorithm has been asked for. */
+function importMlDsa(jwk: JsonObject, alg: string): ImportedKey | undefined {
+  const pub = octetsOf(jwk, "pub");
+  if (pub === undefined || !mlDsaAlgorithms.has(alg)) return undefined;
+  const jwkOfKey: Record<string, string> = { kty: "AKP", alg, pub };
+  return { key: createPublicKey({ key: jwkOfKey, format: "jwk" }), family: new Set([alg]) };
 }
 
 function importSecret(jwk: JsonObject): ImportedKey | undefined {

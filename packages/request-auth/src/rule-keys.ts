@@ -1,5 +1,5 @@
 import type { JwtRule } from "@signet/documents";
-import type { JwksSource } from "@signet/jwt";
+import type { JwksSource, KeyLookup, VerificationKey } from "@signet/jwt";
 import { type RuleKey, ruleKeyOf } from "./rule-key.ts";
 
 /** What there is to verify a rule's tokens with. */
@@ -9,12 +9,12 @@ export type RuleKeysOutcome =
   /** They cannot be had now: every token of the rule is refused. */
   | { readonly kind: "unavailable"; readonly detail: string };
 
-/** Finds the keys of a rule that has none in itself. Rejects only with the reason of `signal`. */
+/** Finds the keys of a rule that has none in itself, at once where they are at hand. Rejects only with the reason of `signal`. */
 export type KeysOf = (
   rule: JwtRule,
   header: { readonly kid?: string; readonly alg: string },
   signal: AbortSignal,
-) => Promise<RuleKeysOutcome>;
+) => RuleKeysOutcome | Promise<RuleKeysOutcome>;
 
 /**
  * Returns the `keysOf` of `authenticateRequest` for rules whose keys are fetched, over one `JwksSource` each.
@@ -32,17 +32,29 @@ export type KeysOf = (
  * ```
  */
 export function keysFromSources(sourceOf: (rule: JwtRule) => JwksSource | undefined): KeysOf {
-  return async (rule, header, signal) => {
+  // A key of a source becomes a rule's key once, not once a request.
+  const known = new WeakMap<VerificationKey, RuleKey>();
+  const keyOf = (key: VerificationKey): RuleKey => {
+    const ruleKey = known.get(key) ?? ruleKeyOf(key);
+    known.set(key, ruleKey);
+    return ruleKey;
+  };
+  return (rule, header, signal) => {
     const source = sourceOf(rule);
     if (source === undefined) return { kind: "unavailable", detail: "the rule has no source of keys" };
-    const lookup = await source.find(header, signal);
-    switch (lookup.kind) {
-      case "found":
-        return { kind: "keys", keys: lookup.keys.map(ruleKeyOf) };
-      case "rejected":
-        return { kind: "keys", keys: [] };
-      case "unavailable":
-        return { kind: "unavailable", detail: lookup.detail };
-    }
+    const lookup = source.findNow?.(header);
+    if (lookup !== undefined) return outcomeOf(lookup, keyOf);
+    return source.find(header, signal).then((found) => outcomeOf(found, keyOf));
   };
+}
+
+function outcomeOf(lookup: KeyLookup, keyOf: (key: VerificationKey) => RuleKey): RuleKeysOutcome {
+  switch (lookup.kind) {
+    case "found":
+      return { kind: "keys", keys: lookup.keys.map(keyOf) };
+    case "rejected":
+      return { kind: "keys", keys: [] };
+    case "unavailable":
+      return { kind: "unavailable", detail: lookup.detail };
+  }
 }

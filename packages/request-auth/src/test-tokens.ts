@@ -53,7 +53,7 @@ export function token(claims: object, options: TokenOptions = {}): string {
 
 function signatureOf(input: Buffer, { hmac, pss, key = keys.ec, digest = "sha256" }: TokenOptions): Buffer {
   if (hmac !== undefined) return createHmac(digest, hmac).update(input).digest();
-  if (key.asymmetricKeyType === "ed25519") return sign(null, input, key);
+  if (key.asymmetricKeyType === "ed25519" || key.asymmetricKeyType?.startsWith("ml-")) return sign(null, input, key);
   if (key.asymmetricKeyType === "ec") return sign(digest, input, { key, dsaEncoding: "ieee-p1363" });
   if (pss !== true) return sign(digest, input, key);
   return sign(digest, input, {
@@ -108,22 +108,18 @@ export type TestRequest = Partial<RequestToAuthenticate> & {
   readonly keysOf?: KeysOf;
 };
 
+/** A request with all its members. */
+export function fullRequest({ bearer, headers = [], ...others }: TestRequest): RequestToAuthenticate {
+  const { method = "GET", scheme = "https", host = "shop.example", path = "/" } = others;
+  const all = bearer === undefined ? headers : [["Authorization", `Bearer ${bearer}`] as const, ...headers];
+  return { method, scheme, host, path, headers: all };
+}
+
 /** Asks `rules` about a request. */
 export function ask(rules: readonly JwtRule[], request: TestRequest): Promise<RequestAuthenticationResult> {
-  const { bearer, profile = "istio", options = {}, keysOf = noKeys, headers = [], ...others } = request;
-  return authenticateRequest(
-    compileJwtRules(rules, { profile, ...options }),
-    {
-      method: "GET",
-      scheme: "https",
-      host: "shop.example",
-      path: "/",
-      ...others,
-      headers: bearer === undefined ? headers : [["Authorization", `Bearer ${bearer}`], ...headers],
-    },
-    { keysOf, clock },
-    new AbortController().signal,
-  );
+  const { profile = "istio", options = {}, keysOf = noKeys } = request;
+  const compiled = compileJwtRules(rules, { profile, ...options });
+  return authenticateRequest(compiled, fullRequest(request), { keysOf, clock }, new AbortController().signal);
 }
 
 /** "anonymous", the principal, or the code: what most tests compare. */

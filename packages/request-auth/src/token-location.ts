@@ -1,7 +1,5 @@
 import type { JwtRule } from "@signet/documents";
-
-/** A rule where it stands among all rules that apply. */
-export type RankedRule = { readonly rank: number; readonly rule: JwtRule };
+import type { CompiledJwtRule } from "./compile-jwt-rules.ts";
 
 /** A place in a request where some rules look for a token. */
 export type TokenLocation = {
@@ -13,11 +11,11 @@ export type TokenLocation = {
   /** In this order tokens are found: headers by name and prefix, then parameters, then cookies. */
   readonly order: number;
   /** All rules that look here, by rank. */
-  readonly rules: readonly RankedRule[];
+  readonly rules: readonly CompiledJwtRule[];
   /** Those with an issuer, by it. */
-  readonly byIssuer: ReadonlyMap<string, readonly RankedRule[]>;
+  readonly byIssuer: ReadonlyMap<string, readonly CompiledJwtRule[]>;
   /** Those for any issuer. */
-  readonly ofAnyIssuer: readonly RankedRule[];
+  readonly ofAnyIssuer: readonly CompiledJwtRule[];
 };
 
 /** All places, so that a request asks only about what it has. */
@@ -32,18 +30,18 @@ type Place = Pick<TokenLocation, "kind" | "name" | "prefix">;
 const kinds = ["header", "param", "cookie"] as const;
 
 /** Returns the places that `rules`, in the order of their rank, look at. */
-export function indexLocations(rules: readonly JwtRule[]): TokenLocations {
-  const rulesAt = new Map<string, { readonly place: Place; readonly rules: RankedRule[] }>();
+export function indexLocations(rules: readonly CompiledJwtRule[]): TokenLocations {
+  const rulesAt = new Map<string, { readonly place: Place; readonly rules: CompiledJwtRule[] }>();
   const written = new Set<string>();
-  for (const [rank, rule] of rules.entries()) {
-    for (const name of outputHeadersOf(rule)) written.add(name);
-    for (const place of placesOf(rule)) {
+  for (const compiled of rules) {
+    for (const name of outputHeadersOf(compiled.rule)) written.add(name);
+    for (const place of placesOf(compiled.rule)) {
       // An output header is removed before anything is read, so that no one can send it: Envoy finds no token there either.
       if (place.kind === "header" && written.has(place.name)) continue;
       const key = `${place.kind}\0${place.name}\0${place.prefix}`;
       const entry = rulesAt.get(key) ?? { place, rules: [] };
       rulesAt.set(key, entry);
-      if (entry.rules.at(-1)?.rank !== rank) entry.rules.push({ rank, rule });
+      if (entry.rules.at(-1) !== compiled) entry.rules.push(compiled);
     }
   }
   const sorted = [...rulesAt.values()].sort((a, b) => compareOctets(sortKey(a.place), sortKey(b.place)));
@@ -91,7 +89,7 @@ function octetsOf(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-function createLocation(place: Place, order: number, rules: readonly RankedRule[]): TokenLocation {
+function createLocation(place: Place, order: number, rules: readonly CompiledJwtRule[]): TokenLocation {
   const named = rules.filter(({ rule }) => rule.issuer !== "");
   return Object.freeze({
     ...place,
