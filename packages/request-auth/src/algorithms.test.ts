@@ -63,6 +63,14 @@ describe("algorithms", () => {
     expect(await verdict([rule({ keySet: set })], { bearer })).toBe("signature-length-invalid");
   });
 
+  test("keys of algorithms that no token may have are none", async () => {
+    const request = { bearer: signed["ML-DSA-65"] };
+    expect(await verdict([rule({ keySet: [jwkOf(mlDsa)] })], { bearer: signed.ES256 })).toBe("keys-invalid");
+    expect(
+      await verdict([rule({ keySet: [jwkOf(mlDsa)] })], { ...request, options: { algorithms: ["ML-DSA-65"] } }),
+    ).toBe("a/alice");
+  });
+
   test("none is ever among them", () => {
     expect(acceptedAlgorithms("istio", ["none", "HS1", "ES256K"]).size).toBe(0);
   });

@@ -30,6 +30,7 @@ export type CompiledJwtRules = {
   readonly options: RequestAuthOptions;
   /** By issuer, in the order in which istiod hands them to Envoy; two rules of one issuer in the order they were given in. */
   readonly rules: readonly JwtRule[];
+  readonly compiled: ReadonlyMap<JwtRule, CompiledJwtRule>;
   readonly algorithms: ReadonlySet<string>;
   readonly locations: TokenLocations;
   /** In lower case: removed from every request before anything is read from it. */
@@ -72,14 +73,17 @@ const alwaysSpaceDelimited = ["scope", "permission"];
  */
 export function compileJwtRules(rules: readonly JwtRule[], options: RequestAuthOptions = {}): CompiledJwtRules {
   const { profile = "istio", maxRememberedTokens = defaultRememberedTokens } = options;
+  const algorithms = acceptedAlgorithms(profile, options.algorithms);
   const sorted = rules.toSorted((a, b) => compareOctets(a.issuer, b.issuer));
-  const locations = indexLocations(sorted.map((rule, rank) => compileRule(rule, rank, options)));
+  const compiled = sorted.map((rule, rank) => compileRule(rule, rank, { ...options, profile, accepted: algorithms }));
+  const locations = indexLocations(compiled);
   const outputHeaders = new Set(sorted.flatMap(outputHeadersOf));
   return Object.freeze({
     profile,
     options: Object.freeze({ ...options }),
     rules: Object.freeze(sorted),
-    algorithms: acceptedAlgorithms(profile, options.algorithms),
+    compiled: new Map(compiled.map((one) => [one.rule, one])),
+    algorithms,
     locations: Object.freeze(locations),
     outputHeaders,
     readHeaders: new Set([...alwaysReadHeaders, ...locations.headers.keys(), ...outputHeaders]),
@@ -87,8 +91,13 @@ export function compileJwtRules(rules: readonly JwtRule[], options: RequestAuthO
   });
 }
 
-function compileRule(rule: JwtRule, rank: number, options: RequestAuthOptions): CompiledJwtRule {
-  const { profile = "istio", bracketedClaims = false, typedClaims = false } = options;
+type RuleOptions = RequestAuthOptions & {
+  readonly profile: RequestAuthProfile;
+  readonly accepted: ReadonlySet<string>;
+};
+
+function compileRule(rule: JwtRule, rank: number, options: RuleOptions): CompiledJwtRule {
+  const { bracketedClaims = false, typedClaims = false } = options;
   return Object.freeze({
     rule,
     rank,
@@ -104,12 +113,17 @@ function compileRule(rule: JwtRule, rank: number, options: RequestAuthOptions): 
         path: parseClaimPath(claim, bracketedClaims),
       })),
     },
-    ...(rule.jwks === undefined ? {} : { keys: readKeys(rule.jwks, profile) }),
+    ...(rule.jwks === undefined ? {} : { keys: readKeys(rule.jwks, options) }),
   });
 }
 
-function readKeys(jwks: string, profile: RequestAuthProfile): readonly RuleKey[] {
-  if (profile === "istio") return readRuleKeys(jwks);
+function readKeys(jwks: string, { profile, accepted }: RuleOptions): readonly RuleKey[] {
+  const keys = profile === "istio" ? readRuleKeys(jwks) : strictKeys(jwks);
+  // A key that may verify no token is none, so that a set of such keys counts as one without any.
+  return keys.filter(({ algorithms }) => !algorithms.isDisjointFrom(accepted));
+}
+
+function strictKeys(jwks: string): readonly RuleKey[] {
   try {
     return parseJwks(jwks).keys.map(ruleKeyOf);
   } catch (error) {
