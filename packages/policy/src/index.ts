@@ -1,1 +1,28 @@
-export {};
+export {
+  type AuthorizationRequest,
+  type ConnectionAttributes,
+  type HttpAuthorizationRequest,
+  type JsonObject,
+  type JsonValue,
+  type RequestHeaders,
+  requestHeaders,
+  type TcpAuthorizationRequest,
+} from "./authorization-request.ts";
+export {
+  type CompiledPolicies,
+  type CompileOptions,
+  compilePolicies,
+  type PolicyDocuments,
+} from "./compile-policies.ts";
+export { customProviders, decide } from "./decide.ts";
+export type {
+  CustomMatch,
+  Decision,
+  DecisionReason,
+  PolicyName,
+  RuleName,
+  ShadowResult,
+  ShadowResults,
+} from "./decision.ts";
+export { policiesFor, type WorkloadPolicies } from "./policies-for.ts";
+export type { PolicyProblem } from "./policy-problem.ts";

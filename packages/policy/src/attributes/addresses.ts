@@ -1,0 +1,38 @@
+import type { IpName } from "../facts.ts";
+import { type IpBlock, isInBlock, parseIpBlock } from "../match/ip-address.ts";
+import type { IndexKey } from "../rules/index-key.ts";
+import type { Attribute } from "./attribute.ts";
+
+/** `ipBlocks` and `source.ip`: the TCP peer, or what the PROXY protocol says; never a header. */
+export const sourceIp: Attribute = ipAttribute("directRemoteIp", "source IP");
+
+/** `remoteIpBlocks` and `remote.ip`: the client by X-Forwarded-For and trusted hops. */
+export const remoteIp: Attribute = ipAttribute("remoteIp", "remote IP");
+
+/** `destination.ip`. */
+export const destinationIp: Attribute = ipAttribute("destinationIp", "destination IP");
+
+function ipAttribute(name: IpName, title: string): Attribute {
+  const dimension = { kind: "ip", id: name, name } as const;
+  return {
+    title,
+    httpOnly: false,
+    read: ({ request }) => request[name],
+    fault: (value) => (parseIpBlock(value) === undefined ? "is no IP address or CIDR range" : undefined),
+    compile: (values) => {
+      const blocks = values.map(parseIpBlock).filter((block): block is IpBlock => block !== undefined);
+      return {
+        test: (facts) => {
+          const ip = facts.ip(name);
+          if (ip === "absent") return false;
+          if (ip === "malformed") return "unknown";
+          for (const block of blocks) {
+            if (isInBlock(block, ip)) return true;
+          }
+          return false;
+        },
+        keys: blocks.map((block): IndexKey => ({ dimension, form: "block", block })),
+      };
+    },
+  };
+}

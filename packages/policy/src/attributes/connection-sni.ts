@@ -1,0 +1,22 @@
+import { toOctets } from "../match/octets.ts";
+import { starPattern, textTest } from "../match/text-pattern.ts";
+import type { Dimension } from "../rules/index-key.ts";
+import type { Attribute } from "./attribute.ts";
+import { patternKeys } from "./pattern-keys.ts";
+
+const dimension: Dimension = { kind: "text", id: "sni", read: ({ request }) => request.sni };
+
+/** `connection.sni`: the server name that was asked for. */
+export const connectionSni: Attribute = {
+  title: "SNI",
+  httpOnly: false,
+  read: ({ request }) => request.sni,
+  compile: (values) => {
+    const patterns = values.map((value) => starPattern(toOctets(value), "octets"));
+    const matches = textTest(patterns);
+    return {
+      test: ({ request: { sni } }) => sni !== undefined && matches(sni),
+      ...patternKeys(patterns, dimension),
+    };
+  },
+};

@@ -1,0 +1,16 @@
+import type { TextPattern } from "../match/text-pattern.ts";
+import type { Dimension, IndexKey } from "../rules/index-key.ts";
+
+/** Keys for all patterns, or none at all: a pattern without a key could match anything. */
+export function patternKeys(
+  patterns: readonly TextPattern[],
+  dimension: Dimension,
+): { readonly keys?: readonly IndexKey[] } {
+  const keys: IndexKey[] = [];
+  for (const pattern of patterns) {
+    if (pattern.kind !== "exact" && pattern.kind !== "prefix" && pattern.kind !== "suffix") return {};
+    if (pattern.text === "" && pattern.kind !== "exact") return {};
+    keys.push({ dimension, form: pattern.kind, text: pattern.text });
+  }
+  return { keys };
+}
