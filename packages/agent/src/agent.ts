@@ -9,6 +9,7 @@ import {
   runGroup,
   type Source,
   serveHttp,
+  type Task,
 } from "@signet/runtime";
 import { describeName, type TrustBundle } from "@signet/x509";
 import { caEndpointOf } from "./ca-client/ca-endpoint.ts";
@@ -17,14 +18,17 @@ import { readTokenFile, type TokenFileResult } from "./ca-client/token-file.ts";
 import { agentEvents, logEvent } from "./events.ts";
 import { requestedSpiffeId } from "./identity/requested-spiffe-id.ts";
 import { createWorkloadIdentity, notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
-import { createAgentMetrics } from "./metrics.ts";
+import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
 import { openSockets } from "./open-sockets.ts";
+import { createCertificateFiles } from "./output/certificate-files.ts";
 import { reportFileSecrets } from "./report-file-secrets.ts";
 import { reportIdentity } from "./report-identity.ts";
+import { reportOutput } from "./report-output.ts";
+import type { PrivateKeyFormat } from "./sds/envoy-secret.ts";
 import { createFileSecrets } from "./sds/file-secrets.ts";
 import { createSecretBoard } from "./sds/secret-board.ts";
 import { createSecretPublisher } from "./sds/secret-publisher.ts";
-import { type AgentSettings, sdsSocketPath, workloadKeyType } from "./settings.ts";
+import { type AgentSettings, reloadHookOf, sdsSocketPath, workloadKeyType } from "./settings.ts";
 import { shutDownInOrder } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
 
@@ -63,7 +67,7 @@ const caDeadlineMs = 10_000;
 export async function startAgent(settings: AgentSettings, dependencies: AgentDependencies): Promise<RunningAgent> {
   const { logger } = dependencies;
   const parts = composeAgent(settings, dependencies);
-  const { state, socketPath, workload, publisher, files, caClient } = parts;
+  const { state, socketPath, workload, publisher, files, output, caClient } = parts;
 
   const sockets = await openSockets(parts, settings, logger);
   const routes = statusRoutes({ ...parts, socketProblem: sockets.problem });
@@ -72,7 +76,7 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
     throw error;
   });
   const running = new AbortController();
-  const ended = runGroup([workload.task, publisher, files.task, ...sockets.tasks], running.signal);
+  const ended = runGroup([workload.task, publisher, files.task, ...output, ...sockets.tasks], running.signal);
   ended.catch(() => undefined);
   state.set("serving");
   reportStart({ socketPath, statusAddress: status.address }, settings, logger);
@@ -138,7 +142,7 @@ function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentD
   const publisher = createSecretPublisher({
     identity: workload.identity,
     board,
-    keyFormat: settings.pkcs8Key ? "pkcs8" : "traditional",
+    keyFormat: keyFormatOf(settings),
     onBundleChange: (bundle) => reportBundle(bundle, logger),
   });
   return {
@@ -154,7 +158,30 @@ function composeAgent(settings: AgentSettings, { clock, random, logger }: AgentD
     board,
     files,
     publisher,
+    output: outputTasks(settings, { identity: workload.identity, metrics }, { clock, random, logger }),
   };
+}
+
+/** What writes the identity into files, where there is a directory for them. */
+function outputTasks(
+  settings: AgentSettings,
+  { identity, metrics }: { readonly identity: Source<WorkloadIdentity>; readonly metrics: AgentMetrics },
+  { clock, random, logger }: AgentDependencies,
+): readonly Task[] {
+  const { outputCerts: directory, outputCertsGroup: groupId } = settings;
+  if (directory === "") return [];
+  const hook = reloadHookOf(settings);
+  const options = { identity, directory, keyFormat: keyFormatOf(settings) };
+  return [
+    createCertificateFiles(
+      { ...options, ...(groupId !== undefined && { groupId }), ...(hook !== undefined && { hook }) },
+      { clock, random, events: reportOutput(metrics, logger) },
+    ),
+  ];
+}
+
+function keyFormatOf({ pkcs8Key }: AgentSettings): PrivateKeyFormat {
+  return pkcs8Key ? "pkcs8" : "traditional";
 }
 
 function secondsToExpiry(identity: WorkloadIdentity | undefined, clock: Clock): number | undefined {

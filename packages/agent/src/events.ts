@@ -105,6 +105,18 @@ export const agentEvents = {
     message: "more secret files are asked for than are followed",
     fields: ["name", "limit"],
   },
+  filesWritten: { level: "info", message: "certificate files written", fields: ["directory"] },
+  filesFailed: {
+    level: "error",
+    message: "certificate files cannot be written, those before stay",
+    fields: ["directory", "error", "retryInMs"],
+  },
+  reloadDone: { level: "debug", message: "program told of new certificate files", fields: [] },
+  reloadFailed: {
+    level: "error",
+    message: "program cannot be told of new certificate files",
+    fields: ["error", "retryInMs"],
+  },
   workloadApiOpened: { level: "debug", message: "Workload API stream opened", fields: ["method"] },
   workloadApiClosed: { level: "debug", message: "Workload API stream closed", fields: ["method"] },
   workloadApiSent: { level: "debug", message: "Workload API response sent", fields: ["method"] },

@@ -15,6 +15,7 @@ export type AgentMetrics = {
   readonly sdsAcks: Counter<never>;
   readonly sdsNacks: Counter<never>;
   readonly sdsUnknownNames: Counter<never>;
+  readonly outputFailures: Counter<never>;
   readonly workloadApiStreams: Gauge<never>;
   readonly workloadApiResponses: Counter<never>;
 };
@@ -42,6 +43,7 @@ export function createAgentMetrics(secondsToExpiry: () => number | undefined): A
     sdsAcks: registry.counter("sds_acks", "SDS responses accepted by clients"),
     sdsNacks: registry.counter("sds_nacks", "SDS responses rejected by clients"),
     sdsUnknownNames: registry.counter("sds_unknown_names", "Requests over SDS for secrets that do not exist"),
+    outputFailures: registry.counter("output_failures", "Certificate files not written, or a program not told of them"),
     workloadApiStreams: registry.gauge("workload_api_streams", "Open streams of the SPIFFE Workload API"),
     workloadApiResponses: registry.counter("workload_api_responses", "Responses sent over the SPIFFE Workload API"),
   };

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { maxSocketPathBytes } from "@signet/grpc";
 import { formatHostPort, parseSettings } from "@signet/runtime";
 import { readCaHeaders } from "./ca-client/ca-headers.ts";
-import { type AgentSettings, type AgentSettingValues, agentSettings, sdsSocketPath } from "./settings.ts";
+import { type AgentSettings, type AgentSettingValues, agentSettings, reloadHookOf, sdsSocketPath } from "./settings.ts";
 
 export type AgentSettingsResult =
   | { readonly kind: "settings"; readonly settings: AgentSettings }
@@ -51,6 +51,13 @@ function contradictionsIn(settings: AgentSettingValues): readonly string[] {
   if (resolve(sockets.SIGNET_SDS_SOCKET) === resolve(settings.workloadApiSocket)) {
     problems.push("SIGNET_WORKLOAD_API_SOCKET: is the socket of SDS, and each needs its own");
   }
+  if (settings.reloadCommand !== "" && settings.reloadPidFile !== "") {
+    problems.push("SIGNET_RELOAD_COMMAND: with SIGNET_RELOAD_PID_FILE there are two ways to tell one program");
+  }
+  const tells = settings.reloadCommand !== "" ? "SIGNET_RELOAD_COMMAND" : "SIGNET_RELOAD_PID_FILE";
+  if (settings.outputCerts === "" && reloadHookOf(settings) !== undefined) {
+    problems.push(`${tells}: there are no files whose change it could tell of without OUTPUT_CERTS`);
+  }
   if (settings.caAddress.port === 0) {
     problems.push(`CA_ADDR: ${JSON.stringify(formatHostPort(settings.caAddress))} has the port 0, which nobody serves`);
   }
@@ -62,7 +69,6 @@ const unsupported: Readonly<Record<string, readonly string[]>> = {
   CA_PROVIDER: ["", "Citadel"],
   CREDENTIAL_FETCHER_TYPE: ["", "JWT"],
   FILE_MOUNTED_CERTS: ["", "0", "f", "F", "false", "False", "FALSE"],
-  OUTPUT_CERTS: [""],
   PROV_CERT: [""],
 };
 

@@ -2,6 +2,7 @@ import { type HostPort, type LogLevel, logLevels, type Setting, setting } from "
 import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
 import type { KeyType } from "@signet/x509";
 import { defaultCaAddress } from "./ca-client/ca-endpoint.ts";
+import type { ReloadHook } from "./output/reload-hook.ts";
 
 const hourMs = 3_600_000;
 const socketDirectory = "./var/run/secrets/workload-spiffe-uds";
@@ -30,6 +31,11 @@ export type AgentSettingValues = {
   readonly sdsSocketMode: string;
   readonly workloadApiSocket: string;
   readonly workloadApiSocketMode: string;
+  readonly outputCerts: string;
+  readonly outputCertsGroup: number | undefined;
+  readonly reloadCommand: string;
+  readonly reloadSignal: NodeJS.Signals;
+  readonly reloadPidFile: string;
   readonly statusListen: HostPort;
   readonly logLevel: LogLevel;
 };
@@ -189,6 +195,38 @@ export const agentSettings: { readonly [K in keyof AgentSettingValues]: Setting<
     read: parseMode,
     placeholder: "<octal>",
   }),
+  outputCerts: setting.text({
+    env: "OUTPUT_CERTS",
+    flag: "output-certs",
+    default: "",
+    description: "directory to keep key.pem, cert-chain.pem and root-cert.pem in (empty: none)",
+  }),
+  outputCertsGroup: setting.parsed({
+    env: "SIGNET_OUTPUT_CERTS_GROUP",
+    flag: "output-certs-group",
+    description: "number of a group that may read these files as well",
+    read: parseGroupId,
+    placeholder: "<gid>",
+  }),
+  reloadCommand: setting.text({
+    env: "SIGNET_RELOAD_COMMAND",
+    flag: "reload-command",
+    default: "",
+    description: "command line to run when these files have changed, such as nginx -s reload",
+  }),
+  reloadSignal: setting.choice({
+    env: "SIGNET_RELOAD_SIGNAL",
+    flag: "reload-signal",
+    choices: ["SIGHUP", "SIGUSR1", "SIGUSR2"],
+    default: "SIGHUP",
+    description: "signal to the process of SIGNET_RELOAD_PID_FILE when these files have changed",
+  }),
+  reloadPidFile: setting.text({
+    env: "SIGNET_RELOAD_PID_FILE",
+    flag: "reload-pid-file",
+    default: "",
+    description: "file with the number of the process to send that signal to (empty: none is sent)",
+  }),
   statusListen: setting.hostPort({
     env: "SIGNET_STATUS_LISTEN",
     flag: "status-listen",
@@ -212,6 +250,15 @@ export function sdsSocketPath(settings: Pick<AgentSettings, "sdsSocket" | "socke
   return settings.sdsSocket || `${socketDirectory}/${settings.socketFile}`;
 }
 
+/** How the program that reads the files is told of new ones, if at all. */
+export function reloadHookOf(
+  settings: Pick<AgentSettings, "reloadCommand" | "reloadSignal" | "reloadPidFile">,
+): ReloadHook | undefined {
+  const { reloadCommand: command, reloadSignal: signal, reloadPidFile: pidFile } = settings;
+  if (command !== "") return { kind: "command", command };
+  return pidFile === "" ? undefined : { kind: "signal", signal, pidFile };
+}
+
 /** The kind of key to make for each SVID. */
 export function workloadKeyType(settings: Pick<AgentSettings, "rsaKeySize" | "eccAlgorithm" | "eccCurve">): KeyType {
   if (settings.eccAlgorithm === "ECDSA") return settings.eccCurve === "P384" ? "P-384" : "P-256";
@@ -222,6 +269,12 @@ function parseShare(text: string): number {
   const share = Number(text);
   if (!/^\d*\.?\d+$/.test(text) || !(share >= 0 && share <= 1)) throw new Error("not a number from 0 to 1");
   return share;
+}
+
+function parseGroupId(text: string): number {
+  const id = Number(text);
+  if (!/^\d{1,10}$/.test(text) || id > 0xffff_fffe) throw new Error("not the number of a group");
+  return id;
 }
 
 function parseFileName(text: string): string {
