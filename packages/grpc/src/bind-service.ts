@@ -11,7 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import type { GenService, GenServiceMethods } from "@bufbuild/protobuf/codegenv2";
 import type { StreamHandler, UnaryHandler } from "./call-context.ts";
-import type { CallType } from "./call-observer.ts";
+import type { CalledMethod, CallMessageEvent, CallType } from "./call-observer.ts";
 import { Status, StatusError } from "./status.ts";
 
 type HandlerOf<M extends Pick<DescMethod, "input" | "output" | "methodKind">> = M["methodKind"] extends "unary"
@@ -27,6 +27,10 @@ export type BoundMethod = {
   readonly service: string;
   readonly method: string;
   readonly type: CallType;
+  /** What events say of it, made once. */
+  readonly called: CalledMethod;
+  readonly received: CallMessageEvent;
+  readonly sent: CallMessageEvent;
   /** Throws a StatusError when the bytes are no such message. */
   readonly parse: (bytes: Uint8Array) => Message;
   readonly serialize: (response: MessageInitShape<DescMessage>) => Uint8Array;
@@ -74,10 +78,12 @@ const callTypes: Readonly<Record<DescMethod["methodKind"], CallType>> = {
 };
 
 function bindMethod(method: DescMethod, handler: unknown): BoundMethod {
+  const called = { service: method.parent.typeName, method: method.name, type: callTypes[method.methodKind] };
   const common = {
-    service: method.parent.typeName,
-    method: method.name,
-    type: callTypes[method.methodKind],
+    ...called,
+    called: Object.freeze(called),
+    received: Object.freeze({ ...called, direction: "received" as const }),
+    sent: Object.freeze({ ...called, direction: "sent" as const }),
     parse: (bytes: Uint8Array): Message => parseMessage(method.input, bytes),
     serialize: (response: MessageInitShape<DescMessage>): Uint8Array =>
       toBinary(method.output, create(method.output, response)),

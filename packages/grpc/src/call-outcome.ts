@@ -1,6 +1,5 @@
-import type { ServerHttp2Stream } from "node:http2";
 import { grpcMetadata } from "./metadata.ts";
-import { metadataInitOf, OutgoingCallError, parseStatus, Status, StatusError } from "./status.ts";
+import { metadataInitOf, OutgoingCallError, Status, StatusError } from "./status.ts";
 
 /** What is sent to the client at the end of a call, as grpc-js takes it. */
 export type WireStatus = {
@@ -34,12 +33,6 @@ export function failureOf(error: unknown, signal: AbortSignal): CallFailure {
 /** `error` as it is sent. */
 export function wireStatus(error: StatusError): WireStatus {
   return { code: error.code, details: printable(error.message), metadata: grpcMetadata(metadataInitOf(error)) };
-}
-
-/** The status that went out on `stream`, also when grpc-js itself sent it: an oversized request, a passed deadline. */
-export function sentStatus(stream: ServerHttp2Stream): Status | undefined {
-  const sent = stream.sentTrailers?.["grpc-status"] ?? stream.sentHeaders?.["grpc-status"];
-  return sent === undefined ? undefined : parseStatus(sent);
 }
 
 function isAbortError(error: unknown): boolean {

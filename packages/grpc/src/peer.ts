@@ -13,7 +13,9 @@ export function createPeers(listens: "unix" | "tcp"): Peers {
   return {
     of({ session }) {
       if (session === undefined) return { address: "unknown", transport: "plaintext" };
-      const peer = known.get(session) ?? describePeer(session, listens);
+      const before = known.get(session);
+      if (before !== undefined) return before;
+      const peer = describePeer(session, listens);
       known.set(session, peer);
       return peer;
     },

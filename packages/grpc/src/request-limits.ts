@@ -1,26 +1,17 @@
 import type { ServerHttp2Stream } from "node:http2";
+import { createDueList, type DueList } from "./due-list.ts";
 import { headerListBytes, type RawHeaders } from "./raw-headers.ts";
 import { Status, StatusError } from "./status.ts";
 
-/** Watches what unfinished requests hold, over all calls of one listener. */
-export interface RequestLimits {
-  /** Largest header list of a request. */
-  readonly headerBytes: number;
-  /** Watches one call from its start; `refuse` is called at most once, with the status to end it with. */
-  watch(stream: ServerHttp2Stream, headers: RawHeaders, refuse: (reason: StatusError) => void): RequestWatch;
-  /** StatusError RESOURCE_EXHAUSTED for headers over the limit, which HTTP/2 lets through until the client knows of it. */
-  checkHeaders(headers: RawHeaders): void;
-}
-
-/** The watch over one call. */
-export interface RequestWatch {
-  /** What has come so far is handed on and held here no longer. */
-  taken(): void;
-  /** The request of a unary call must be complete from here in the time there is. */
-  startTimer(): void;
-  /** Ends the watch; nothing is held or timed any more. */
-  close(): void;
-}
+/** A request that is watched: a call, from its start. */
+export type WatchedRequest = {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: RawHeaders;
+  /** Whether it must be complete in the time there is, as the one request of a unary call must. */
+  readonly timed: boolean;
+  /** Called at most once, with the status to end the call with. */
+  readonly refuse: (reason: StatusError) => void;
+};
 
 /** However full the server is, so much of a request is always taken: a CSR and more. */
 const alwaysTakenBytes = 16_384;
@@ -33,55 +24,75 @@ const alwaysTakenBytes = 16_384;
  * there are streams. When the total is reached, requests that are larger than 16 KiB are refused with RESOURCE_EXHAUSTED;
  * small ones go on, so whoever fills the server with large ones keeps out large ones alone.
  */
-export function createRequestLimits(limits: {
-  readonly timeoutMs: number;
+export class RequestLimits {
+  /** Largest header list of a request. */
   readonly headerBytes: number;
   readonly totalBytes: number;
-}): RequestLimits {
-  let totalHeld = 0;
+  /** What all watched requests hold now. */
+  heldBytes = 0;
+  readonly late: DueList<RequestWatch>;
 
-  function checkHeaders(headers: RawHeaders): void {
-    if (headerListBytes(headers) <= limits.headerBytes) return;
-    throw new StatusError(Status.RESOURCE_EXHAUSTED, `the headers exceed ${limits.headerBytes} bytes`);
+  constructor(limits: { readonly timeoutMs: number; readonly headerBytes: number; readonly totalBytes: number }) {
+    this.headerBytes = limits.headerBytes;
+    this.totalBytes = limits.totalBytes;
+    this.late = createDueList(limits.timeoutMs, (watch) =>
+      watch.end(Status.DEADLINE_EXCEEDED, "the request was not complete in time"),
+    );
   }
 
-  function watch(stream: ServerHttp2Stream, headers: RawHeaders, refuse: (reason: StatusError) => void): RequestWatch {
-    let held = headerListBytes(headers);
-    totalHeld += held;
-    let timer: NodeJS.Timeout | undefined;
-    function taken(): void {
-      totalHeld -= held;
-      held = 0;
-    }
-    function close(): void {
-      clearTimeout(timer);
-      stream.removeListener("data", count);
-      taken();
-    }
-    function end(code: Status, message: string): void {
-      close();
-      // What the client still sends stays in its window instead of our memory.
-      stream.pause();
-      refuse(new StatusError(code, message));
-    }
-    function count(chunk: Buffer): void {
-      held += chunk.length;
-      totalHeld += chunk.length;
-      if (totalHeld > limits.totalBytes && held > alwaysTakenBytes) {
-        end(Status.RESOURCE_EXHAUSTED, "the server holds too many unfinished requests");
-      }
-    }
-    // grpc-js has paused the stream, so this listener does not set it going.
-    stream.on("data", count);
-    return {
-      taken,
-      startTimer() {
-        const late = (): void => end(Status.DEADLINE_EXCEEDED, "the request was not complete in time");
-        timer = setTimeout(late, limits.timeoutMs);
-      },
-      close,
-    };
+  /** StatusError RESOURCE_EXHAUSTED for headers over the limit, which HTTP/2 lets through until the client knows of it. */
+  checkHeaders(headers: RawHeaders): void {
+    if (headerListBytes(headers) <= this.headerBytes) return;
+    throw new StatusError(Status.RESOURCE_EXHAUSTED, `the headers exceed ${this.headerBytes} bytes`);
   }
 
-  return { headerBytes: limits.headerBytes, watch, checkHeaders };
+  watch(request: WatchedRequest): RequestWatch {
+    return new RequestWatch(request, this);
+  }
+}
+
+/** The watch over one call. */
+export class RequestWatch {
+  readonly #request: WatchedRequest;
+  readonly #limits: RequestLimits;
+  #held = 0;
+
+  constructor(request: WatchedRequest, limits: RequestLimits) {
+    this.#request = request;
+    this.#limits = limits;
+    this.#hold(headerListBytes(request.headers));
+    if (request.timed) limits.late.add(this);
+  }
+
+  /** So many bytes have come. */
+  count(bytes: number): void {
+    this.#hold(bytes);
+    if (this.#limits.heldBytes > this.#limits.totalBytes && this.#held > alwaysTakenBytes) {
+      this.end(Status.RESOURCE_EXHAUSTED, "the server holds too many unfinished requests");
+    }
+  }
+
+  /** What has come so far is handed on and held here no longer. */
+  taken(): void {
+    this.#hold(-this.#held);
+  }
+
+  /** Ends the watch; nothing is held or timed any more. */
+  close(): void {
+    if (this.#request.timed) this.#limits.late.delete(this);
+    this.taken();
+  }
+
+  /** Ends the watch and the call. */
+  end(code: Status, message: string): void {
+    this.close();
+    // What the client still sends stays in its window instead of our memory.
+    this.#request.stream.pause();
+    this.#request.refuse(new StatusError(code, message));
+  }
+
+  #hold(bytes: number): void {
+    this.#held += bytes;
+    this.#limits.heldBytes += bytes;
+  }
 }

@@ -1,23 +1,18 @@
 import type { Socket } from "node:net";
-import {
-  ServerCredentials as GrpcServerCredentials,
-  Server,
-  ServerInterceptingCall,
-  type ServiceDefinition,
-} from "@grpc/grpc-js";
+import { ServerCredentials as GrpcServerCredentials, Server } from "@grpc/grpc-js";
+import { acceptCall } from "./accept-call.ts";
 import { createAcceptor } from "./acceptor.ts";
 import type { BoundMethod, ServiceBinding } from "./bind-service.ts";
 import { type CallObserver, guardedObserver } from "./call-observer.ts";
+import { createDueList } from "./due-list.ts";
 import { GrpcError } from "./errors.ts";
 import type { HealthState } from "./health.ts";
-import { http2ServerUnder } from "./http2-under-grpc.ts";
+import { http2ServerUnder, takeCalls } from "./http2-under-grpc.ts";
 import { type BoundAddress, type ListenAddress, type Listening, listen } from "./listen.ts";
 import { createPeers } from "./peer.ts";
 import { createPingLimit } from "./ping-limit.ts";
-import { createRawHeaders } from "./raw-headers.ts";
-import { createRequestLimits } from "./request-limits.ts";
-import { runCall } from "./run-call.ts";
-import type { CallHost } from "./server-call.ts";
+import { RequestLimits } from "./request-limits.ts";
+import type { CallHost, ServerCall } from "./server-call.ts";
 import type { ServerCredentials } from "./server-credentials.ts";
 import { Status, StatusError } from "./status.ts";
 
@@ -96,12 +91,13 @@ export interface GrpcListener {
 export async function serve(options: ServeOptions): Promise<GrpcListener> {
   const host = callHost(options);
   const services = [...options.services, ...(await ownServices(options))];
-  const methods = services.flatMap((binding) => binding.methods);
-  const server = createServer(options, methods, host);
+  const methods = indexMethods(services.flatMap((binding) => binding.methods));
+  const server = createServer(options);
   const connections = server.createConnectionInjector(GrpcServerCredentials.createInsecure());
   const http2Server = http2ServerUnder(server);
   http2Server.updateSettings({ maxHeaderListSize: host.requestLimits.headerBytes });
-  host.headers.watch(http2Server);
+  const target = { methods, maxReceiveBytes: options.maxReceiveBytes ?? 4 * 1024 * 1024, host };
+  takeCalls(http2Server, (call) => acceptCall(call, target));
   host.pingLimit.watch(http2Server);
   let draining: Promise<void> | undefined;
   const events = {
@@ -123,14 +119,15 @@ export async function serve(options: ServeOptions): Promise<GrpcListener> {
 function callHost(options: ServeOptions): CallHost {
   return {
     peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
-    headers: createRawHeaders(),
-    requestLimits: createRequestLimits({
+    requestLimits: new RequestLimits({
       timeoutMs: options.requestTimeoutMs ?? 15_000,
       headerBytes: options.maxHeaderListBytes ?? 32_768,
       totalBytes: options.maxUnfinishedBytes ?? 64 * 1024 * 1024,
     }),
     pingLimit: createPingLimit(options.keepalive?.minClientIntervalMs ?? 15_000),
-    unaryDeadlineMs: options.unaryDeadlineMs ?? 75_000,
+    unaryCalls: createDueList<ServerCall>(options.unaryDeadlineMs ?? 75_000, (call) =>
+      call.cut(new StatusError(Status.DEADLINE_EXCEEDED, "the call took longer than the server allows")),
+    ),
     running: new Set(),
     ...guardedObserver(options),
   };
@@ -150,12 +147,16 @@ async function ownServices(options: ServeOptions): Promise<readonly ServiceBindi
   return services;
 }
 
-function createServer(options: ServeOptions, methods: readonly BoundMethod[], host: CallHost): Server {
-  const byPath = new Map(methods.map((method) => [pathOf(method), method]));
-  if (byPath.size < methods.length)
-    throw new GrpcError("method-already-bound", "two services have a method of one name");
-  const server = new Server({
-    "grpc.max_receive_message_length": options.maxReceiveBytes ?? 4 * 1024 * 1024,
+/** By the paths of their requests. */
+function indexMethods(methods: readonly BoundMethod[]): ReadonlyMap<string, BoundMethod> {
+  const byPath = new Map(methods.map((method) => [`/${method.service}/${method.method}`, method]));
+  if (byPath.size === methods.length) return byPath;
+  throw new GrpcError("method-already-bound", "two services have a method of one name");
+}
+
+/** What keeps the connections; it never sees a call. */
+function createServer(options: ServeOptions): Server {
+  return new Server({
     "grpc.max_concurrent_streams": options.maxConcurrentStreams ?? 100_000,
     "grpc.keepalive_time_ms": options.keepalive?.timeMs ?? 30_000,
     "grpc.keepalive_timeout_ms": options.keepalive?.timeoutMs ?? 10_000,
@@ -166,36 +167,7 @@ function createServer(options: ServeOptions, methods: readonly BoundMethod[], ho
           "grpc.max_connection_age_grace_ms": options.connectionAge.graceMs,
         }),
     "grpc.enable_channelz": 0,
-    interceptors: [
-      (definition, wire) =>
-        new ServerInterceptingCall(wire, {
-          start() {
-            const method = byPath.get(definition.path);
-            if (method !== undefined) runCall(method, wire, host);
-          },
-        }),
-    ],
   });
-  if (methods.length > 0) server.addService(definitionOf(byPath), {});
-  return server;
-}
-
-function pathOf(method: BoundMethod): string {
-  return `/${method.service}/${method.method}`;
-}
-
-/** Every method as raw bytes in both directions: messages are parsed and serialized by us, so that failures are ours to report. */
-function definitionOf(methods: ReadonlyMap<string, BoundMethod>): ServiceDefinition {
-  const same = (bytes: Buffer): Buffer => bytes;
-  const codec = {
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  };
-  return Object.fromEntries(
-    [...methods.keys()].map((path) => [path, { path, requestStream: true, responseStream: true, ...codec }]),
-  );
 }
 
 type Drainable = { readonly listening: Listening; readonly host: CallHost; readonly goAway: () => void };
@@ -207,7 +179,7 @@ async function drain({ listening, host, goAway }: Drainable, graceMs: number): P
   const reason = new StatusError(Status.UNAVAILABLE, "the server is shutting down");
   const closed = listening.close();
   goAway();
-  for (const call of host.running) if (call.kind === "stream") call.abort(reason);
+  for (const call of host.running) if (call.method.kind === "stream") call.abort(reason);
   const cutCalls = setTimeout(() => {
     for (const call of host.running) call.cut(reason);
   }, graceMs);

@@ -1,77 +1,173 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import type { BoundMethod } from "./bind-service.ts";
-import type { Peer } from "./call-context.ts";
-import type { CalledMethod, CallObserver } from "./call-observer.ts";
-import { http2StreamUnder } from "./http2-under-grpc.ts";
-import { createInbox, type Inbox } from "./inbox.ts";
+import type { CallContext, Peer } from "./call-context.ts";
+import type { CallObserver } from "./call-observer.ts";
+import { failureOf, type WireStatus, wireStatus } from "./call-outcome.ts";
+import type { DueList } from "./due-list.ts";
+import { requestMetadata } from "./metadata.ts";
 import type { Peers } from "./peer.ts";
 import type { PingLimit } from "./ping-limit.ts";
-import type { RawHeaders, RawHeadersByStream } from "./raw-headers.ts";
-import type { RequestLimits } from "./request-limits.ts";
-import type { StatusError } from "./status.ts";
+import type { RawHeaders } from "./raw-headers.ts";
+import type { RequestLimits, RequestWatch } from "./request-limits.ts";
+import { Status, StatusError } from "./status.ts";
+import type { WireCall } from "./wire-call.ts";
 
 /** What the calls of one listener share. */
 export interface CallHost extends CallObserver {
   readonly peers: Peers;
-  readonly headers: RawHeadersByStream;
   readonly requestLimits: RequestLimits;
   readonly pingLimit: PingLimit;
-  /** How long a unary call may take altogether; Infinity for no limit. */
-  readonly unaryDeadlineMs: number;
+  /** The unary calls, which are cut when they fall due. */
+  readonly unaryCalls: DueList<ServerCall>;
   /** Every call that has begun and is not over. */
-  readonly running: Set<RunningCall>;
+  readonly running: Set<ServerCall>;
 }
 
-/** A call, as draining sees it. */
-export interface RunningCall {
-  readonly kind: BoundMethod["kind"];
-  /** Aborts the handler's signal; what it answers then is still sent. */
-  abort(reason: StatusError): void;
-  /** Aborts the handler's signal and ends the call with `reason`. */
-  cut(reason: StatusError): void;
+/** Who in a call is told that it ends out of order. */
+export interface CallEnd {
+  /** Nothing more of the client is to be believed. */
+  aborted(reason: StatusError): void;
+  /** Nothing more can be sent. */
+  unsendable(reason: StatusError): void;
+  /** The call ended in order. */
+  finished(): void;
 }
 
 /** One RPC that is served. */
-export type ServerCall = {
+export class ServerCall {
   readonly method: BoundMethod;
-  readonly wire: ServerInterceptingCallInterface;
-  readonly stream: ServerHttp2Stream;
-  readonly headers: RawHeaders;
+  readonly wire: WireCall;
   readonly host: CallHost;
-  readonly peer: Peer;
-  readonly startedAt: number;
-  readonly requests: Inbox<Message>;
-  readonly controller: AbortController;
+  readonly watch: RequestWatch;
+  readonly context: CallContext;
+  /** Set by calls that wait for messages or for the client to read. */
+  end: CallEnd | undefined;
+  readonly #headers: RawHeaders;
+  readonly #controller = new AbortController();
+  readonly #startedAt = performance.now();
+  readonly #peer: Peer;
+  #deadline: NodeJS.Timeout | undefined;
   /** It is decided how the call ends. */
-  answered: boolean;
+  #answered = false;
   /** Nothing can be sent any more. */
-  over: boolean;
-  /** Fails the send that is under way. */
-  failSend: ((reason: StatusError) => void) | undefined;
-};
+  #over = false;
 
-/** A call that has begun and was not answered. */
-export function openCall(method: BoundMethod, wire: ServerInterceptingCallInterface, host: CallHost): ServerCall {
-  const stream = http2StreamUnder(wire);
-  return {
-    method,
-    wire,
-    stream,
-    headers: host.headers.of(stream),
-    host,
-    peer: host.peers.of(stream),
-    startedAt: performance.now(),
-    requests: createInbox<Message>(() => wire.startRead()),
-    controller: new AbortController(),
-    answered: false,
-    over: false,
-    failSend: undefined,
-  };
+  constructor(method: BoundMethod, { wire, headers }: OpenedWire, host: CallHost) {
+    this.method = method;
+    this.wire = wire;
+    this.host = host;
+    this.#headers = headers;
+    this.#peer = host.peers.of(wire.stream);
+    this.context = { signal: this.#controller.signal, metadata: requestMetadata(headers), peer: this.#peer };
+    const timed = method.kind === "unary";
+    this.watch = host.requestLimits.watch({
+      stream: wire.stream,
+      headers,
+      timed,
+      refuse: (reason) => this.cut(reason),
+    });
+    this.#register();
+  }
+
+  /** Whether it is decided how the call ends; then nothing is sent any more but that. */
+  get ended(): boolean {
+    return this.#answered || this.#over;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Refuses a call whose headers are too large or say no deadline that can be read. */
+  checkHeaders(): void {
+    this.host.requestLimits.checkHeaders(this.#headers);
+    if (!Number.isNaN(this.wire.deadlineAt)) return;
+    throw new StatusError(Status.INTERNAL, "the header grpc-timeout is malformed");
+  }
+
+  /** Aborts the handler's signal; what it answers then is still sent. */
+  abort(reason: StatusError): void {
+    this.#controller.abort(reason);
+    this.end?.aborted(reason);
+    if (this.#over) this.end?.unsendable(reason);
+  }
+
+  /** Aborts the handler's signal and ends the call with `reason`. */
+  cut(reason: StatusError): void {
+    this.abort(reason);
+    this.finish(wireStatus(reason));
+  }
+
+  /** Ends the call as `error`, which its handler threw, says. */
+  fail(error: unknown): void {
+    const { status, ...failure } = failureOf(error, this.signal);
+    const { service, method } = this.method;
+    if ("hidden" in failure) this.host.onError({ service, method, error: failure.hidden });
+    this.finish(status);
+  }
+
+  /** Ends the call with `status`, unless it has one, and with `lastMessage` before it. */
+  finish(status: WireStatus, lastMessage?: Uint8Array): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.host.pingLimit.forgive(this.wire.stream);
+    if (lastMessage === undefined) this.wire.sendStatus(status);
+    else this.wire.sendLast(lastMessage, status);
+  }
+
+  /** The message in `bytes`, and whoever counts messages is told. */
+  parse(bytes: Uint8Array): Message {
+    const message = this.method.parse(bytes);
+    this.host.onMessage(this.method.received);
+    return message;
+  }
+
+  /** The client was told how the call ended, or is gone. */
+  close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.host.running.delete(this);
+    this.host.unaryCalls.delete(this);
+    clearTimeout(this.#deadline);
+    this.watch.close();
+    const { stream, told, deadlineAt } = this.wire;
+    const code = told ?? (deadlineAt <= Date.now() ? Status.DEADLINE_EXCEEDED : Status.CANCELLED);
+    // A call that ended in order needs no reason, and an Error costs more than the rest of the bookkeeping.
+    if (this.#answered && told !== undefined) this.end?.finished();
+    else this.abort(new StatusError(code, "the call ended before it was answered"));
+    if (!stream.closed && !stream.readableEnded) setTimeout(closeHalfOpen, halfOpenMs, stream).unref();
+    const durationMs = performance.now() - this.#startedAt;
+    this.host.onCall({ ...this.method.called, code, durationMs, peer: this.#peer });
+  }
+
+  #register(): void {
+    this.host.running.add(this);
+    // A client may set no deadline, or one that is longer than anybody should wait: a unary call is over by ours.
+    if (this.method.kind === "unary") this.host.unaryCalls.add(this);
+    const leftMs = this.wire.deadlineAt - Date.now();
+    if (leftMs <= longestTimerMs) this.#deadline = setTimeout(() => this.#expire(), leftMs);
+    this.host.onStart({ ...this.method.called, peer: this.#peer });
+  }
+
+  /** To a client that does not read its status never gets, so what waits for that is ended here. */
+  #expire(): void {
+    const reason = new StatusError(Status.DEADLINE_EXCEEDED, "the deadline has passed");
+    this.cut(reason);
+    this.end?.unsendable(reason);
+  }
 }
 
-/** What events say of a method. */
-export function calledMethod({ service, method, type }: BoundMethod): CalledMethod {
-  return { service, method, type };
+/** How a call came. */
+export type OpenedWire = { readonly wire: WireCall; readonly headers: RawHeaders };
+
+// setTimeout takes a signed 32-bit number; anything above fires at once.
+const longestTimerMs = 2 ** 31 - 1;
+
+/** How long a client may keep its half of a stream open after it was told how the call ended. */
+const halfOpenMs = 1_000;
+
+/** RFC 9113 section 8.1: once the answer is complete, the server may ask the client to stop sending. */
+function closeHalfOpen(stream: ServerHttp2Stream): void {
+  if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
 }
