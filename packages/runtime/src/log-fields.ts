@@ -8,16 +8,35 @@ const maxTextLength = 4096;
 // Also what ends a circle.
 const maxDepth = 8;
 
-/** The fields as they are written: errors described, long text cut, bytes counted, reserved names moved out of the way. */
-export function describeFields(fields: LogFields, options: { readonly stacks: boolean }): Record<string, unknown> {
-  const described: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) {
-    described[reservedNames.has(name) ? `field_${name}` : name] = describeValue(value, {
-      stacks: options.stacks,
-      depth: 0,
-    });
+/** Returns `into` with the fields as they are written: errors described, long text cut, bytes counted, reserved names moved out of the way. */
+export function describeFields(
+  fields: LogFields,
+  { into, stacks }: { readonly into: Record<string, unknown>; readonly stacks: boolean },
+): Record<string, unknown> {
+  const options = { stacks, depth: 0 };
+  for (const name of Object.keys(fields)) {
+    into[reservedNames.has(name) ? `field_${name}` : name] = describeValue(fields[name], options);
   }
-  return described;
+  return into;
+}
+
+/** One line of JSON with its newline; a field that cannot be written says so instead of losing the others. */
+export function formatLine(line: Record<string, unknown>): string {
+  try {
+    return `${JSON.stringify(line)}\n`;
+  } catch {
+    const writable = Object.entries(line).map(([name, value]) => [name, isWritable(value) ? value : "(not writable)"]);
+    return `${JSON.stringify(Object.fromEntries(writable))}\n`;
+  }
+}
+
+function isWritable(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 type Options = { readonly stacks: boolean; readonly depth: number };
@@ -25,6 +44,9 @@ type Options = { readonly stacks: boolean; readonly depth: number };
 function describeValue(value: unknown, options: Options): unknown {
   if (typeof value === "string") return cut(value);
   if (typeof value === "bigint") return value.toString();
+  // A field that is called toJSON would be called by it.
+  if (typeof value === "function") return undefined;
+  if (typeof value !== "object" || value === null) return value;
   if (value instanceof Error) return describeError(value, options);
   // Bytes are keys, tokens or certificates; none of them belongs in a log.
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;

@@ -115,6 +115,28 @@ describe("createLogger", () => {
     expect(lines()[0]).toMatchObject({ msg: "hello" });
   });
 
+  it("says which field it cannot write, and writes the others", () => {
+    const { logger, lines } = capture("info");
+    class Circle {
+      readonly self = this;
+    }
+    class Secretive {
+      toJSON(): never {
+        throw new Error("not for your eyes");
+      }
+    }
+    logger.info("hello", { a: 1, circle: new Circle(), secretive: new Secretive(), z: 2 });
+    expect(lines()).toMatchObject([
+      { a: 1, circle: "(not writable)", secretive: "(not writable)", z: 2, msg: "hello" },
+    ]);
+  });
+
+  it("writes a line whatever its fields are called", () => {
+    const { logger, lines } = capture("info");
+    logger.info("hello", { toJSON: () => "nothing", nested: { toJSON: () => "nothing", a: 1 }, nothing: undefined });
+    expect(lines()).toEqual([expect.objectContaining({ level: "info", nested: { a: 1 }, msg: "hello" })]);
+  });
+
   it("writes to standard error before it returns, so that nothing is lost on exit", () => {
     const script = `
       const { createLogger } = await import(${JSON.stringify(new URL("./logger.ts", import.meta.url).href)});

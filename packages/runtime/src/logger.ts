@@ -1,5 +1,5 @@
-import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from "pino";
-import { describeFields, type LogFields } from "./log-fields.ts";
+import { destination } from "pino";
+import { describeFields, formatLine, type LogFields } from "./log-fields.ts";
 
 /** How much is logged: this level and the more severe ones. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -49,27 +49,30 @@ export function createLogger(options: {
   readonly destination?: LogDestination;
 }): Logger {
   const { name, level } = options;
-  const root = pino(
-    {
-      level,
-      base: { scope: name },
-      timestamp: stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    destinationOf(options.destination),
-  );
-  return wrap(root, { stacks: level === "debug" });
+  const least = logLevels.indexOf(level);
+  const target = {
+    stacks: level === "debug",
+    enabled: new Set(logLevels.slice(least)),
+    destination: options.destination ?? destination({ dest: 2, sync: true }),
+  };
+  return loggerTo(target, { scope: name });
 }
 
-function destinationOf(chosen: LogDestination | undefined): DestinationStream {
-  if (chosen === undefined) return destination({ dest: 2, sync: true });
-  return { write: (line) => void chosen.write(line) };
-}
+type Target = {
+  readonly stacks: boolean;
+  readonly enabled: ReadonlySet<LogLevel>;
+  readonly destination: LogDestination;
+};
 
-function wrap(target: PinoLogger, options: { readonly stacks: boolean }): Logger {
+/** `bound` is described already. */
+function loggerTo(target: Target, bound: LogFields): Logger {
   function at(level: LogLevel): Logger["info"] {
+    if (!target.enabled.has(level)) return () => {};
     return (message, fields) => {
-      if (target.isLevelEnabled(level)) target[level](describeFields(fields ?? {}, options), message);
+      const line: Record<string, unknown> = { level, time: timestamp(), ...bound };
+      if (fields !== undefined) describeFields(fields, { into: line, stacks: target.stacks });
+      line.msg = message;
+      target.destination.write(formatLine(line));
     };
   }
   return {
@@ -77,6 +80,19 @@ function wrap(target: PinoLogger, options: { readonly stacks: boolean }): Logger
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    with: (fields) => wrap(target.child(describeFields(fields, options)), options),
+    with: (fields) => loggerTo(target, describeFields(fields, { into: { ...bound }, stacks: target.stacks })),
   };
+}
+
+let stampedMs = Number.NaN;
+let stamp = "";
+
+/** The instant now in ISO 8601; formatted once a millisecond. */
+function timestamp(): string {
+  const nowMs = Date.now();
+  if (nowMs !== stampedMs) {
+    stampedMs = nowMs;
+    stamp = new Date(nowMs).toISOString();
+  }
+  return stamp;
 }
