@@ -34,6 +34,26 @@ describe("a decoder of messages", () => {
     expect(decoder.push(framed.subarray(-1))).toEqual([{ compressed: false, bytes: Buffer.from("abc") }]);
   });
 
+  test("keeps a copy of what completes nothing yet, and not the chunks it came in", () => {
+    const decoder = new LengthPrefixedDecoder(limit);
+    const text = "x".repeat(limit);
+    const framed = frameMessage(Buffer.from(text));
+    const chunk = Buffer.alloc(1);
+    for (const octet of framed.subarray(0, -1)) {
+      chunk[0] = octet;
+      expect(decoder.push(chunk)).toEqual([]);
+      chunk[0] = 0xff;
+    }
+    expect(decoder.partial).toBe(true);
+    expect(decoder.push(framed.subarray(-1)).map(({ bytes }) => bytes.toString())).toEqual([text]);
+    expect(decoder.partial).toBe(false);
+  });
+
+  test("refuses a first octet that is neither 0 nor 1", () => {
+    const refused = expect.objectContaining({ code: Status.INTERNAL });
+    for (let flag = 2; flag < 256; flag++) expect(() => decode([Buffer.of(flag, 0, 0, 0, 0)])).toThrow(refused);
+  });
+
   test("says which messages are compressed", () => {
     const compressed = frameMessage(Buffer.from("a"));
     compressed[0] = 1;

@@ -66,10 +66,18 @@ export function readableMetadata(metadata: Metadata): ReadonlyMetadata {
   };
 }
 
+/** Names that RFC 9113 section 8.2.2 keeps out of HTTP/2; Node throws when it is to send one. */
+const connectionHeaders: ReadonlySet<string> = new Set([
+  ...["connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"],
+]);
+
 /** What we send, as grpc-js wants it; throws on a name or value that HTTP/2 cannot carry. */
 export function grpcMetadata(init: MetadataInit): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(init)) {
+    if (name.startsWith(":") || connectionHeaders.has(name.toLowerCase())) {
+      throw new Error(`metadata cannot have the name ${JSON.stringify(name)}`);
+    }
     for (const one of typeof value === "string" ? [value] : value) {
       metadata.add(name, name.toLowerCase().endsWith("-bin") ? Buffer.from(one, "base64") : one);
     }

@@ -116,6 +116,9 @@ export async function serve(options: ServeOptions): Promise<GrpcListener> {
   };
 }
 
+/** How long the status of a stream may wait for its client to read what was sent before it. */
+const statusMs = 20_000;
+
 function callHost(options: ServeOptions): CallHost {
   return {
     peers: createPeers("socketPath" in options.listen ? "unix" : "tcp"),
@@ -126,7 +129,10 @@ function callHost(options: ServeOptions): CallHost {
     }),
     pingLimit: createPingLimit(options.keepalive?.minClientIntervalMs ?? 15_000),
     unaryCalls: createDueList<ServerCall>(options.unaryDeadlineMs ?? 75_000, (call) =>
-      call.cut(new StatusError(Status.DEADLINE_EXCEEDED, "the call took longer than the server allows")),
+      call.overdue(new StatusError(Status.DEADLINE_EXCEEDED, "the call took longer than the server allows")),
+    ),
+    farewells: createDueList<ServerCall>(statusMs, (call) =>
+      call.overdue(new StatusError(Status.DEADLINE_EXCEEDED, "the client did not read the status in time")),
     ),
     running: new Set(),
     ...guardedObserver(options),

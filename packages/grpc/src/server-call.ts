@@ -1,10 +1,10 @@
-import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Message } from "@bufbuild/protobuf";
 import type { BoundMethod } from "./bind-service.ts";
 import type { CallContext, Peer } from "./call-context.ts";
 import type { CallObserver } from "./call-observer.ts";
 import { failureOf, type WireStatus, wireStatus } from "./call-outcome.ts";
 import type { DueList } from "./due-list.ts";
+import { closeHalfOpenSoon } from "./half-open.ts";
 import { requestMetadata } from "./metadata.ts";
 import type { Peers } from "./peer.ts";
 import type { PingLimit } from "./ping-limit.ts";
@@ -18,8 +18,10 @@ export interface CallHost extends CallObserver {
   readonly peers: Peers;
   readonly requestLimits: RequestLimits;
   readonly pingLimit: PingLimit;
-  /** The unary calls, which are cut when they fall due. */
+  /** The unary calls, which are over when they fall due. */
   readonly unaryCalls: DueList<ServerCall>;
+  /** Streams that have their status, which their clients should have read when they fall due. */
+  readonly farewells: DueList<ServerCall>;
   /** Every call that has begun and is not over. */
   readonly running: Set<ServerCall>;
 }
@@ -99,6 +101,12 @@ export class ServerCall {
     this.finish(wireStatus(reason));
   }
 
+  /** The call is over now: with `reason`, or by a reset if it has a status that its client does not read. */
+  overdue(reason: StatusError): void {
+    if (this.#answered) this.wire.reset();
+    else this.cut(reason);
+  }
+
   /** Ends the call as `error`, which its handler threw, says. */
   fail(error: unknown): void {
     const { status, ...failure } = failureOf(error, this.signal);
@@ -112,6 +120,7 @@ export class ServerCall {
     if (this.#answered) return;
     this.#answered = true;
     this.host.pingLimit.forgive(this.wire.stream);
+    if (this.method.kind === "stream") this.host.farewells.add(this);
     if (lastMessage === undefined) this.wire.sendStatus(status);
     else this.wire.sendLast(lastMessage, status);
   }
@@ -128,7 +137,8 @@ export class ServerCall {
     if (this.#over) return;
     this.#over = true;
     this.host.running.delete(this);
-    this.host.unaryCalls.delete(this);
+    if (this.method.kind === "unary") this.host.unaryCalls.delete(this);
+    else this.host.farewells.delete(this);
     clearTimeout(this.#deadline);
     this.watch.close();
     const { stream, told, deadlineAt } = this.wire;
@@ -136,7 +146,7 @@ export class ServerCall {
     // A call that ended in order needs no reason, and an Error costs more than the rest of the bookkeeping.
     if (this.#answered && told !== undefined) this.end?.finished();
     else this.abort(new StatusError(code, "the call ended before it was answered"));
-    if (!stream.closed && !stream.readableEnded) setTimeout(closeHalfOpen, halfOpenMs, stream).unref();
+    closeHalfOpenSoon(stream);
     const durationMs = performance.now() - this.#startedAt;
     this.host.onCall({ ...this.method.called, code, durationMs, peer: this.#peer });
   }
@@ -146,7 +156,7 @@ export class ServerCall {
     // A client may set no deadline, or one that is longer than anybody should wait: a unary call is over by ours.
     if (this.method.kind === "unary") this.host.unaryCalls.add(this);
     const leftMs = this.wire.deadlineAt - Date.now();
-    if (leftMs <= longestTimerMs) this.#deadline = setTimeout(() => this.#expire(), leftMs);
+    if (leftMs <= longestTimerMs) this.#deadline = setTimeout(() => this.#expire(), Math.max(0, leftMs));
     this.host.onStart({ ...this.method.called, peer: this.#peer });
   }
 
@@ -163,11 +173,3 @@ export type OpenedWire = { readonly wire: WireCall; readonly headers: RawHeaders
 
 // setTimeout takes a signed 32-bit number; anything above fires at once.
 const longestTimerMs = 2 ** 31 - 1;
-
-/** How long a client may keep its half of a stream open after it was told how the call ended. */
-const halfOpenMs = 1_000;
-
-/** RFC 9113 section 8.1: once the answer is complete, the server may ask the client to stop sending. */
-function closeHalfOpen(stream: ServerHttp2Stream): void {
-  if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
-}

@@ -2,7 +2,7 @@ import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf"
 import type { StreamHandler } from "./call-context.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import type { ServerCall } from "./server-call.ts";
-import { Status } from "./status.ts";
+import { Status, StatusError } from "./status.ts";
 
 /** What a streaming method has. */
 type Handler = StreamHandler<Message, MessageInitShape<DescMessage>>;
@@ -30,6 +30,7 @@ export function runStreamCall(call: ServerCall, handler: Handler): void {
       call.watch.close();
       setImmediate(endRequests, call, requests);
     },
+    onBroken: (reason: StatusError) => call.cut(reason),
     onOver: () => call.close(),
   };
   call.wire.start(listener, 0);
@@ -77,5 +78,7 @@ function createSender(call: ServerCall): Sender {
  * client had finished, and a client in Node that cancels does finish a moment before: what comes with the same packet counts.
  */
 function endRequests(call: ServerCall, requests: Inbox<Message>): void {
-  if (!call.wire.stream.aborted) requests.end();
+  if (call.wire.stream.aborted) return;
+  if (call.wire.inMessage) requests.fail(new StatusError(Status.INTERNAL, "the client ended the call amid a message"));
+  else requests.end();
 }

@@ -24,9 +24,11 @@ export function runUnaryCall(call: ServerCall, handler: Handler): void {
     },
     onHalfClose() {
       call.watch.close();
-      if (request === undefined) setImmediate(failWithoutRequest, call);
+      if (request === undefined) setImmediate(failUnlessAborted, call, cardinality("none"));
+      else if (call.wire.inMessage) setImmediate(failUnlessAborted, call, cutShort());
       else void answer(call, handler, request);
     },
+    onBroken: (reason: StatusError) => call.cut(reason),
     onOver: () => call.close(),
   };
   // The request and its end.
@@ -53,11 +55,15 @@ async function answer(call: ServerCall, handler: Handler, request: Message): Pro
  * Node ends the readable side of an aborted stream as if the client had finished, and a client in Node that cancels does
  * finish a moment before: what comes with the same packet counts.
  */
-function failWithoutRequest(call: ServerCall): void {
-  if (!call.wire.stream.aborted) call.fail(cardinality("none"));
+function failUnlessAborted(call: ServerCall, reason: StatusError): void {
+  if (!call.wire.stream.aborted) call.fail(reason);
 }
 
 /** Cardinality violations are UNIMPLEMENTED by the status codes document of gRPC. */
 function cardinality(count: string): StatusError {
   return new StatusError(Status.UNIMPLEMENTED, `a unary call carries one request and not ${count}`);
+}
+
+function cutShort(): StatusError {
+  return new StatusError(Status.INTERNAL, "the client ended the call amid a message");
 }

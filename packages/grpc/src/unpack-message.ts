@@ -12,10 +12,13 @@ export const acceptedEncodings: string = ["identity", ...unpackers.keys()].join(
 
 /**
  * A compressed message unpacked by the call's `encoding`; rejects with StatusError RESOURCE_EXHAUSTED as soon as it exceeds
- * `maxBytes`, INTERNAL if it cannot be unpacked, UNIMPLEMENTED for an encoding that is not known here.
+ * `maxBytes`, INTERNAL if it cannot be unpacked or the call has no encoding, UNIMPLEMENTED for one that is not known here.
  */
 export async function unpackMessage(bytes: Buffer, encoding: string, maxBytes: number): Promise<Buffer> {
-  if (encoding === "identity") return bytes;
+  if (encoding === "identity") {
+    // What gRPC's document on compression asks for: one side of the call is mistaken about the other.
+    throw new StatusError(Status.INTERNAL, "a message says it is compressed, and the call names no compression");
+  }
   const unpack = unpackers.get(encoding);
   if (unpack === undefined) {
     throw new StatusError(Status.UNIMPLEMENTED, `messages compressed with ${quote(encoding)} are not supported`);

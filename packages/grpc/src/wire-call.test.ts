@@ -75,11 +75,43 @@ describe("a call on the wire", () => {
     expect(seen).toEqual(expected);
   });
 
-  test("takes a message that says it is compressed with nothing as it is", async () => {
+  test.each([
+    { what: "says it is compressed where the call names no compression", flag: 1 },
+    { what: "says neither yes nor no to compression", flag: 2 },
+    { what: "has all bits of its first octet set", flag: 255 },
+  ])("ends with INTERNAL when a message $what", async ({ flag }) => {
     const { session } = await start();
-    const stream = request(session, { ":path": unaryPath });
-    stream.end(Buffer.of(1, 0, 0, 0, 0));
+    for (const path of [unaryPath, streamPath]) {
+      const stream = request(session, { ":path": path });
+      stream.end(Buffer.of(flag, 0, 0, 0, 0));
+      expect(await trailers(stream)).toMatchObject({ "grpc-status": String(Status.INTERNAL) });
+    }
+  });
+
+  test.each([
+    { what: "amid the prefix of a message", rest: Buffer.of(0, 0) },
+    { what: "amid a message", rest: Buffer.of(0, 0, 0, 0, 9, 1) },
+  ])("ends with INTERNAL when the client ends it $what, though there is a whole one before", async ({ rest }) => {
+    const { session, seen } = await start(async () => expect.unreachable("a request with something behind it"));
+    for (const path of [unaryPath, streamPath]) {
+      const stream = request(session, { ":path": path });
+      stream.end(Buffer.concat([frameMessage(Buffer.alloc(0)), rest]));
+      expect(await trailers(stream)).toMatchObject({
+        "grpc-status": String(Status.INTERNAL),
+        "grpc-message": encodeURI("the client ended the call amid a message"),
+      });
+    }
+    expect(seen).toEqual([""]);
+  });
+
+  test("takes a message that comes octet by octet, each in a frame of its own", async () => {
+    const { session, seen } = await start();
+    const stream = request(session, { ":path": streamPath });
+    const message = toBinary(DiscoveryRequestSchema, create(DiscoveryRequestSchema, { versionInfo: "slow" }));
+    for (const octet of frameMessage(message)) await new Promise((resolve) => stream.write(Buffer.of(octet), resolve));
+    stream.end();
     expect(await trailers(stream)).toMatchObject({ "grpc-status": "0" });
+    expect(seen).toEqual(["slow"]);
   });
 
   test("has the status that was decided, whatever names its metadata has", async () => {

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
-import { type WireStatus, wireStatus } from "./call-outcome.ts";
+import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { WireStatus } from "./call-outcome.ts";
 import { parseTimeoutMs } from "./grpc-timeout.ts";
 import { frameMessage, LengthPrefixedDecoder, type RawMessage } from "./message-decoder.ts";
 import { Status, StatusError } from "./status.ts";
@@ -13,6 +13,8 @@ export interface WireListener {
   onMessage(bytes: Uint8Array): void;
   /** Something was asked for, and the client has sent all there is. */
   onHalfClose(): void;
+  /** What the client sends cannot be read, or what was sent cannot be written: the call should end with `reason`. */
+  onBroken(reason: StatusError): void;
   /** The client was told how the call ended, or is gone: nothing can be sent any more. */
   onOver(): void;
 }
@@ -59,6 +61,11 @@ export class WireCall {
     this.deadlineAt = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + parseTimeoutMs(timeout);
   }
 
+  /** Whether the client has sent the beginning of a message, and not yet the rest. */
+  get inMessage(): boolean {
+    return this.#decoder.partial;
+  }
+
   /** What the client was told of how the call ended. */
   get told(): Status | undefined {
     return this.#told;
@@ -94,7 +101,7 @@ export class WireCall {
     this.#respond();
     this.stream.write(frameMessage(message), (error) => {
       if (error == null) sent();
-      else this.sendStatus(wireStatus(new StatusError(Status.INTERNAL, "the message could not be written")));
+      else this.#break(new StatusError(Status.INTERNAL, "the message could not be written"));
     });
   }
 
@@ -105,6 +112,11 @@ export class WireCall {
     this.#endWith(status, frameMessage(message));
   }
 
+  /** Ends the call without telling the client anything. */
+  reset(): void {
+    if (!this.stream.closed) this.stream.close(constants.NGHTTP2_CANCEL);
+  }
+
   /** Ends the call; the first status counts. */
   sendStatus(status: WireStatus): void {
     if (this.#isGone()) return;
@@ -113,10 +125,9 @@ export class WireCall {
       return;
     }
     this.#ending = true;
-    const headers = { ":status": 200, "content-type": contentType, ...trailersOf(status) };
-    this.stream.respond(headers, onlyHeaders);
-    this.#told = status.code;
-    this.#end();
+    this.#tell(status, (trailers) => {
+      this.stream.respond({ ...trailers, ":status": 200, "content-type": contentType }, onlyHeaders);
+    });
   }
 
   #isGone(): boolean {
@@ -129,12 +140,20 @@ export class WireCall {
 
   #endWith(status: WireStatus, lastFrame?: Buffer): void {
     this.#ending = true;
-    this.stream.once("wantTrailers", () => {
-      this.stream.sendTrailers(trailersOf(status));
-      this.#told = status.code;
-      this.#end();
-    });
+    this.stream.once("wantTrailers", () => this.#tell(status, (trailers) => this.stream.sendTrailers(trailers)));
     this.stream.end(lastFrame);
+  }
+
+  #tell(status: WireStatus, send: (trailers: OutgoingHttpHeaders) => void): void {
+    try {
+      send(trailersOf(status));
+    } catch {
+      // Metadata that HTTP/2 refuses after all, such as two values of a name that has one, must not end the process.
+      this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      return;
+    }
+    this.#told = status.code;
+    this.#end();
   }
 
   #receive(chunk: Buffer): void {
@@ -153,7 +172,7 @@ export class WireCall {
       return this.#decoder.push(chunk);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      this.sendStatus(wireStatus(error));
+      this.#break(error);
       return [];
     }
   }
@@ -181,12 +200,19 @@ export class WireCall {
       (message) => {
         this.#unpacking = false;
         if (this.#isGone()) return;
+        // Few bytes on the wire can be many here.
+        this.#listener?.onBytes(message.length);
+        if (this.#isGone()) return;
         this.#wanted -= 1;
         this.#listener?.onMessage(message);
         this.#deliver();
       },
-      (error: StatusError) => this.sendStatus(wireStatus(error)),
+      (error: StatusError) => this.#break(error),
     );
+  }
+
+  #break(reason: StatusError): void {
+    if (!this.#isGone()) this.#listener?.onBroken(reason);
   }
 
   #end(): void {
