@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
+import { type AddressGuard, createAddressGuard, isLoopbackAddress } from "./address-guard.ts";
 import { JwtError, quote } from "./errors.ts";
-import { isLoopbackAddress, isRefusedAddress } from "./refused-addresses.ts";
 
 /** Which URLs keys may be fetched from. */
 export type UrlRules = {
@@ -8,11 +8,15 @@ export type UrlRules = {
   readonly what: string;
   /** Whether http is allowed to hosts other than 127.0.0.0/8, ::1 and localhost. */
   readonly allowHttp: boolean;
+  /** Which addresses are refused; link-local and metadata ones unless given. */
+  readonly guard?: AddressGuard;
 };
+
+const defaultGuard = createAddressGuard();
 
 /**
  * Returns `text` as a URL that keys may be fetched from: https, or http to this machine; no user info; no address that
- * is link-local or serves cloud metadata. Names are checked again once they are resolved.
+ * is link-local or serves cloud metadata, or that the rules refuse. Names are checked again once they are resolved.
  * @throws JwtError `url-refused`, `address-refused`
  */
 export function checkUrl(text: string, rules: UrlRules): URL {
@@ -28,9 +32,8 @@ export function checkUrl(text: string, rules: UrlRules): URL {
     throw new JwtError("url-refused", `${rules.what} ${quote(text)} is not https, and its host is not this machine`);
   }
   const host = hostOf(url);
-  if (isIP(host) !== 0 && isRefusedAddress(host)) {
-    throw new JwtError("address-refused", `${rules.what} ${quote(text)} is at a link-local or metadata address`);
-  }
+  const refusal = isIP(host) === 0 ? undefined : (rules.guard ?? defaultGuard)(host);
+  if (refusal !== undefined) throw new JwtError("address-refused", `${rules.what} ${quote(text)} is ${refusal}`);
   return url;
 }
 

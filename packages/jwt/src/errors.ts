@@ -22,6 +22,8 @@ export type JwtErrorCode =
   | "clock-skew-invalid"
   | "url-refused"
   | "address-refused"
+  | "address-range-invalid"
+  | "proxy-invalid"
   | "credential-unreadable"
   | "fetch-failed"
   | "http-status"

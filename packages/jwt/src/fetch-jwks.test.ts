@@ -38,7 +38,12 @@ function discovery(document: object): (request: IncomingMessage, response: Serve
   return text(JSON.stringify(document));
 }
 
-async function codeOf(location: { issuer: string; jwksUri?: string; allowHttp?: boolean }): Promise<string> {
+async function codeOf(location: {
+  issuer: string;
+  jwksUri?: string;
+  allowHttp?: boolean;
+  maxRedirects?: number;
+}): Promise<string> {
   const dependencies = { clock: new FakeClock(), get: httpGet };
   try {
     const found = await fetchJwks({ allowHttp: false, ...location }, dependencies, new AbortController().signal);
@@ -82,13 +87,60 @@ describe("fetchJwks from a real server", () => {
       "discovery-malformed",
     ],
     ["no JWKS", () => delete routes["/jwks"], "http-status"],
-    ["a redirect of the document", () => redirect(wellKnown), "redirect-refused"],
-    ["a redirect of the JWKS", () => redirect("/jwks"), "redirect-refused"],
+    ["a redirect to itself", () => redirect("/jwks", "/jwks"), "redirect-refused"],
+    ["four redirects", () => redirectTimes(4), "redirect-refused"],
+    ["a redirect to nowhere", () => redirect("/jwks", undefined), "redirect-refused"],
+    ["a redirect to no URL", () => redirect("/jwks", "http://["), "redirect-refused"],
+    ["a redirect to metadata", () => redirect("/jwks", "https://169.254.169.254/"), "address-refused"],
+    ["a redirect to metadata over http", () => redirect("/jwks", "http://169.254.169.254/"), "url-refused"],
+    ["a redirect of the document to metadata", () => redirect(wellKnown, "//169.254.169.254/"), "url-refused"],
+    ["a redirect over http elsewhere", () => redirect("/jwks", "http://10.0.0.1/jwks"), "url-refused"],
+    ["a redirect to a file", () => redirect("/jwks", "file:///etc/passwd"), "url-refused"],
+    ["a redirect with a password", () => redirect("/jwks", "https://a:b@issuer.example/"), "url-refused"],
     ["a JWKS past 256 KiB", () => set("/jwks", " ".repeat(262_145)), "response-too-large"],
     ["a JWKS that is garbage", () => set("/jwks", "<html>"), "jwks-malformed"],
   ])("refuses %s", async (_, change, code) => {
     change();
     expect(await codeOf({ issuer })).toBe(code);
+  });
+
+  it("follows three redirects, and no more than it is told", async () => {
+    redirectTimes(3);
+    expect(await codeOf({ issuer })).toBe("test");
+    expect(await codeOf({ issuer, maxRedirects: 2 })).toBe("redirect-refused");
+    redirectTimes(0);
+    expect(await codeOf({ issuer, maxRedirects: 0 })).toBe("test");
+  });
+
+  it.each([301, 302, 303, 307, 308])(
+    "follows a redirect %d of the document, and still compares the issuer",
+    async (status) => {
+      const document = { issuer, jwks_uri: `${issuer}/jwks` };
+      redirect(wellKnown, "/moved", status);
+      routes["/moved"] = discovery(document);
+      expect(await codeOf({ issuer })).toBe("test");
+      routes["/moved"] = discovery({ ...document, issuer: "https://evil.example" });
+      expect(await codeOf({ issuer })).toBe("issuer-mismatch");
+    },
+  );
+
+  it("is not led from https to http by a redirect", async () => {
+    const get: typeof httpGet = async () => ({ status: 302, location: "http://127.0.0.1/jwks", body: Buffer.alloc(0) });
+    const location = { issuer: "x", jwksUri: "https://issuer.example/jwks", allowHttp: true };
+    const fetched = fetchJwks(location, { clock: new FakeClock(), get }, new AbortController().signal);
+    await expect(fetched).rejects.toMatchObject({ code: "url-refused" });
+  });
+
+  it("gives the whole way one deadline", async () => {
+    const clock = new FakeClock();
+    const get: typeof httpGet = async (_, within) => {
+      await clock.sleep(2_000, within);
+      return { status: 302, location: "/again", body: Buffer.alloc(0) };
+    };
+    const location = { issuer: "x", jwksUri: "https://issuer.example/jwks", allowHttp: false };
+    const fetched = fetchJwks(location, { clock, get }, new AbortController().signal).catch((error: unknown) => error);
+    for (let second = 0; second < 6; second++) await clock.advance(1_000);
+    expect(await fetched).toMatchObject({ message: expect.stringContaining("5") });
   });
 
   it("accepts 256 KiB", async () => {
@@ -130,6 +182,13 @@ function setDiscovery(changes: object): void {
   routes[wellKnown] = discovery({ issuer, jwks_uri: `${issuer}/jwks`, ...changes });
 }
 
-function redirect(path: string): void {
-  routes[path] = (_, response) => response.writeHead(302, { location: "/jwks" }).end();
+function redirect(path: string, to: string | undefined, status = 302): void {
+  routes[path] = (_, response) => response.writeHead(status, to === undefined ? {} : { location: to }).end();
+}
+
+/** So many redirects before the JWKS is there. */
+function redirectTimes(times: number): void {
+  const place = (n: number): string => (n === 0 ? "/jwks" : `/jwks${n}`);
+  for (let n = 0; n < times; n++) redirect(place(n), place(n + 1));
+  set(place(times), jwks);
 }

@@ -1,10 +1,12 @@
 import { isUtf8 } from "node:buffer";
 import { type Clock, withDeadline } from "@signet/runtime";
+import type { AddressGuard } from "./address-guard.ts";
 import { checkUrl } from "./check-url.ts";
 import { JwtError, quote } from "./errors.ts";
 import { describeUrl, type HttpGet, type HttpGetRequest, type HttpGetResponse } from "./http-get.ts";
 import { type Jwks, parseJwks } from "./jwks.ts";
 import { discoveryUrl, parseDiscovery } from "./oidc-discovery.ts";
+import type { ProxyOf } from "./proxy.ts";
 import { type CredentialFiles, readBearerToken, readTrustedCa } from "./request-credentials.ts";
 
 /** Largest discovery document or JWKS, in bytes. */
@@ -20,10 +22,17 @@ export type JwksLocation = CredentialFiles & {
   readonly jwksUri?: string;
   readonly allowHttp: boolean;
   readonly caPem?: string;
+  readonly guard?: AddressGuard;
+  /** Through which proxy a URL is reached; directly unless given. */
+  readonly proxyOf?: ProxyOf;
+  /** Most redirects that are followed for one document; 3 unless given. */
+  readonly maxRedirects?: number;
 };
 
+const defaultMaxRedirects = 3;
+
 /**
- * Fetches an issuer's JWKS, by way of OIDC discovery unless its place is known. At most two requests of 5 s each.
+ * Fetches an issuer's JWKS, by way of OIDC discovery unless its place is known. At most two documents of 5 s each, redirects included.
  * @throws JwtError saying which document could not be had, and why
  */
 export async function fetchJwks(
@@ -48,11 +57,12 @@ export function checkLocation(location: JwksLocation): void {
 
 /** The URL that whoever configured the issuer named or meant; a token is shown there and nowhere else. */
 function startUrl(location: JwksLocation): URL {
-  const { issuer, jwksUri } = location;
+  const { issuer, jwksUri, guard } = location;
   // A token in plain text would be everybody's.
   const allowHttp = location.allowHttp && location.bearerTokenFile === undefined;
-  if (jwksUri !== undefined) return checkUrl(jwksUri, { what: "JWKS URI", allowHttp });
-  return checkUrl(discoveryUrl(issuer), { what: "discovery document", allowHttp });
+  const rules = { allowHttp, ...(guard === undefined ? {} : { guard }) };
+  if (jwksUri !== undefined) return checkUrl(jwksUri, { what: "JWKS URI", ...rules });
+  return checkUrl(discoveryUrl(issuer), { what: "discovery document", ...rules });
 }
 
 async function findJwksUrl(location: JwksLocation, dependencies: Dependencies, signal: AbortSignal): Promise<URL> {
@@ -64,15 +74,20 @@ async function findJwksUrl(location: JwksLocation, dependencies: Dependencies, s
     const found = `the discovery document of issuer ${quote(location.issuer)} is of ${quote(discovery.issuer)}`;
     throw new JwtError("issuer-mismatch", found);
   }
-  const url = checkUrl(discovery.jwksUri, {
-    what: "JWKS URI of the discovery document",
-    allowHttp: location.allowHttp,
-  });
-  if (start.protocol === "https:" && url.protocol !== "https:") {
-    throw new JwtError("url-refused", `the discovery document leads from https to ${describeUrl(url)}`);
+  return furtherUrl(location, { text: discovery.jwksUri, from: start, what: "JWKS URI of the discovery document" });
+}
+
+/** A URL that an answer from `from` has named: as good as the first, and never without TLS where `from` had it. */
+function furtherUrl(location: JwksLocation, { text, from, what }: FurtherUrl): URL {
+  const { allowHttp, guard } = location;
+  const url = checkUrl(text, { what, allowHttp, ...(guard === undefined ? {} : { guard }) });
+  if (from.protocol === "https:" && url.protocol !== "https:") {
+    throw new JwtError("url-refused", `${what} leads from https to ${describeUrl(url)}`);
   }
   return url;
 }
+
+type FurtherUrl = { readonly text: string; readonly from: URL; readonly what: string };
 
 type Dependencies = { readonly clock: Clock; readonly get: HttpGet };
 
@@ -83,11 +98,8 @@ async function fetchDocument(
   signal: AbortSignal,
 ): Promise<string> {
   const what = `GET ${describeUrl(url)}`;
-  const send = async (s: AbortSignal): Promise<HttpGetResponse> => get(await requestFor(location, url), s);
+  const send = (s: AbortSignal): Promise<HttpGetResponse> => followRedirects(location, { url, get }, s);
   const response = await withDeadline({ clock, ms: requestDeadlineMs, what }, send, signal);
-  if (response.status >= 300 && response.status < 400) {
-    throw new JwtError("redirect-refused", `${what} answers with redirect ${response.status}, and none is followed`);
-  }
   if (response.status !== 200) throw new JwtError("http-status", `${what} answers with status ${response.status}`);
   // A second look: `get` may be someone else's.
   if (response.body.length > maxDocumentBytes) {
@@ -97,16 +109,39 @@ async function fetchDocument(
   return Buffer.from(response.body).toString("utf8");
 }
 
+/** The first answer that is no redirect. Every place on the way is checked as the first one was, before it is asked. */
+async function followRedirects(
+  location: JwksLocation,
+  { url, get }: { readonly url: URL; readonly get: HttpGet },
+  signal: AbortSignal,
+): Promise<HttpGetResponse> {
+  const { maxRedirects = defaultMaxRedirects } = location;
+  let at = url;
+  for (let followed = 0; ; followed++) {
+    const response = await get(await requestFor(location, at), signal);
+    if (response.status < 300 || response.status >= 400) return response;
+    const what = `redirect ${response.status} of ${describeUrl(at)}`;
+    if (followed === maxRedirects) throw new JwtError("redirect-refused", `${what} is one more than ${maxRedirects}`);
+    const next = response.location === undefined ? null : URL.parse(response.location, at);
+    if (next === null) throw new JwtError("redirect-refused", `${what} leads nowhere`);
+    at = furtherUrl(location, { text: next.href, from: at, what });
+  }
+}
+
 /** What a request to `url` is made of. Only one to the origin that the issuer was configured with carries its token. */
 async function requestFor(location: JwksLocation, url: URL): Promise<HttpGetRequest> {
-  const { allowHttp, bearerTokenFile, caFile } = location;
+  const { allowHttp, bearerTokenFile, caFile, guard, proxyOf } = location;
   const own = url.origin === startUrl(location).origin;
   const bearerToken = own && bearerTokenFile !== undefined ? await readBearerToken(bearerTokenFile) : undefined;
   const caPem = caFile === undefined ? location.caPem : await readTrustedCa(caFile);
+  const onlyLoopback = url.protocol === "http:" && (!allowHttp || bearerToken !== undefined);
+  const proxy = onlyLoopback ? undefined : proxyOf?.(url);
   return {
     url,
     maxBytes: maxDocumentBytes,
-    onlyLoopback: url.protocol === "http:" && (!allowHttp || bearerToken !== undefined),
+    onlyLoopback,
+    ...(guard === undefined ? {} : { guard }),
+    ...(proxy === undefined ? {} : { proxy }),
     ...(caPem === undefined ? {} : { caPem }),
     ...(bearerToken === undefined ? {} : { bearerToken }),
   };

@@ -1,3 +1,4 @@
+export type { AddressGuard, AddressRules } from "./address-guard.ts";
 export { type JwtAlgorithm, jwtAlgorithms, maxRsaBits, minRsaBits } from "./algorithms.ts";
 export { type JwtClaims, type JwtHeader, maxTokenBytes } from "./compact-token.ts";
 export { decodeJwtUnverified } from "./decode-jwt.ts";
@@ -12,6 +13,7 @@ export {
   type JwksSourceDependencies,
   type JwksSourceOptions,
 } from "./jwks-source.ts";
+export type { ProxySettings } from "./proxy.ts";
 export type { CredentialFiles } from "./request-credentials.ts";
 export { publicJwk, type SigningAlgorithm, signJwt } from "./sign-jwt.ts";
 export { createVerificationKey, type VerificationKey } from "./verification-key.ts";

@@ -1,13 +1,15 @@
 import { type Clock, createBackoff, errorMessage, type Random, sleepUntil, type Task } from "@signet/runtime";
+import { type AddressRules, createAddressGuard } from "./address-guard.ts";
 import { JwtError, quote } from "./errors.ts";
 import { checkLocation, fetchJwks, type JwksLocation } from "./fetch-jwks.ts";
 import { type HttpGet, httpGet } from "./http-get.ts";
 import type { JwksSource, JwksStatus, KeyLookup } from "./issuer.ts";
 import { type Jwks, keepKnownKeys } from "./jwks.ts";
+import { createProxyOf, type ProxySettings } from "./proxy.ts";
 import { selectKeys } from "./select-keys.ts";
 
 /** Where an issuer's keys come from, and how fresh they are kept. All times in milliseconds. */
-export type JwksSourceOptions = {
+export type JwksSourceOptions = AddressRules & {
   /** Exactly as in `iss`; a URL unless `jwksUri` is given. */
   readonly issuer: string;
   /** Where the JWKS is; without it, `<issuer>/.well-known/openid-configuration` says. */
@@ -30,6 +32,10 @@ export type JwksSourceOptions = {
    * lead to; over https, or http to this machine whatever `allowHttp` says.
    */
   readonly bearerTokenFile?: string;
+  /** The proxy to go through; none unless given. The proxy resolves names, so only addresses in URLs are guarded then. */
+  readonly proxy?: ProxySettings;
+  /** Most redirects that are followed for one document, each checked as the first URL is; default 3, 0 for none. */
+  readonly maxRedirects?: number;
 };
 
 /** What happens to an issuer's keys, for logs and metrics. */
@@ -60,9 +66,9 @@ const refreshBackoff = { initialMs: 2_000, maxMs: 60_000, minMs: 500 };
  *
  * Keys are fetched by `task` ahead of need, and by `find` when there are none or the `kid` is unknown, always one fetch
  * at a time. A fetch that fails in any way leaves the last good keys in place; after `maxAgeMs` without a good one they
- * are no longer used and every token is `unavailable`, never let through. https, or http to this machine; no redirects;
- * 5 s and 256 KiB per document; no link-local or metadata address, whatever name leads there.
- * @throws JwtError `url-refused`, `address-refused`, `issuer-invalid` for options that cannot work
+ * are no longer used and every token is `unavailable`, never let through. https, or http to this machine; three redirects
+ * and none from https to http; 5 s and 256 KiB per document; no link-local or metadata address, whatever name leads there.
+ * @throws JwtError `url-refused`, `address-refused`, `address-range-invalid`, `proxy-invalid`, `issuer-invalid` for options that cannot work
  * @example
  * ```ts
  * import { createJwksSource } from "@signet/jwt";
@@ -76,15 +82,7 @@ const refreshBackoff = { initialMs: 2_000, maxMs: 60_000, minMs: 500 };
  */
 export function createJwksSource(options: JwksSourceOptions, dependencies: JwksSourceDependencies): JwksSource {
   if (options.issuer === "") throw new JwtError("issuer-invalid", "an issuer has no name");
-  const { issuer, jwksUri, caPem, caFile, bearerTokenFile, allowHttp = false } = options;
-  const location: JwksLocation = {
-    issuer,
-    allowHttp,
-    ...(jwksUri === undefined ? {} : { jwksUri }),
-    ...(caPem === undefined ? {} : { caPem }),
-    ...(caFile === undefined ? {} : { caFile }),
-    ...(bearerTokenFile === undefined ? {} : { bearerTokenFile }),
-  };
+  const location = locationOf(options);
   checkLocation(location);
   const maxAgeMs = options.maxAgeMs ?? defaultMaxAgeMs;
   const limits = {
@@ -93,6 +91,21 @@ export function createJwksSource(options: JwksSourceOptions, dependencies: JwksS
     unknownKidIntervalMs: options.unknownKidIntervalMs ?? defaultUnknownKidIntervalMs,
   };
   return new RemoteJwks(location, limits, dependencies);
+}
+
+function locationOf(options: JwksSourceOptions): JwksLocation {
+  const { issuer, jwksUri, caPem, caFile, bearerTokenFile, maxRedirects, allowHttp = false } = options;
+  return {
+    issuer,
+    allowHttp,
+    guard: createAddressGuard(options),
+    proxyOf: createProxyOf(options.proxy),
+    ...(jwksUri === undefined ? {} : { jwksUri }),
+    ...(caPem === undefined ? {} : { caPem }),
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(bearerTokenFile === undefined ? {} : { bearerTokenFile }),
+    ...(maxRedirects === undefined ? {} : { maxRedirects }),
+  };
 }
 
 type Limits = { readonly refreshMs: number; readonly maxAgeMs: number; readonly unknownKidIntervalMs: number };

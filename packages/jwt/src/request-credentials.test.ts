@@ -96,14 +96,23 @@ describe("the bearer token of an issuer", () => {
     ]);
   });
 
-  it("does not go where a redirect leads", async () => {
-    const elsewhere = await serveIssuer();
-    const issuer = await serveIssuer((_, response) => {
-      response.writeHead(307, { location: `${elsewhere}/jwks` }).end();
+  it("is not shown to another origin that a redirect leads to, and is again on the way back", async () => {
+    const elsewhere = await serveIssuer((_, response) => {
+      response.writeHead(307, { location: `${issuer}/back` }).end();
       return true;
     });
-    await expect(fetchFrom({ issuer })).rejects.toMatchObject({ code: "redirect-refused" });
-    expect(seen).toEqual([[wellKnown, "Bearer secret-one"]]);
+    const issuer: string = await serveIssuer((request, response) => {
+      if (request.url !== "/jwks") return false;
+      response.writeHead(307, { location: `${elsewhere}/other` }).end();
+      return true;
+    });
+    await fetchFrom({ issuer });
+    expect(seen).toEqual([
+      [wellKnown, "Bearer secret-one"],
+      ["/jwks", "Bearer secret-one"],
+      ["/other", undefined],
+      ["/back", "Bearer secret-one"],
+    ]);
   });
 
   it("is not sent before the issuer has shown a certificate that is trusted", async () => {
