@@ -1,5 +1,4 @@
-import { type Clock, createSource, type Source, type Task } from "@signet/runtime";
-import { createDirectoryNotices, type DirectoryNotices } from "./directory-notices.ts";
+import { type Clock, createSource, type Source, type Task, watchFiles } from "@signet/runtime";
 import { type DocumentFile, type DocumentFiles, readDocumentFiles } from "./document-files.ts";
 import { type DocumentSet, type FileContents, parseDocumentFile, uniteFiles } from "./document-set.ts";
 import { AuthorizerError } from "./errors.ts";
@@ -38,11 +37,11 @@ export interface DocumentSource {
   problem(): unknown;
 }
 
-const defaultPollMs = 10_000;
 const defaultSettleMs = 300;
 
 /** Somebody who writes without a pause is not waited for any longer than this many rests. */
 const maxRests = 20;
+const maxWatched = 256;
 
 /**
  * Returns the documents of a file, or of all .yaml, .yml and .json files in a directory and below it, read once.
@@ -91,20 +90,31 @@ export async function openDocumentSource(
 
 class DocumentFollower implements DocumentSource {
   readonly sets = createSource<DocumentSet>();
-  readonly task: Task = { name: "documents", run: (signal) => this.#follow(signal) };
+  readonly task: Task;
   readonly #options: DocumentSourceOptions;
   readonly #clock: Clock;
   readonly #events: DocumentEvents | undefined;
-  readonly #notices: DirectoryNotices = createDirectoryNotices();
   readonly #lastGood = createLastGood();
   #parsed: ReadonlyMap<string, { readonly text: DocumentFile; readonly contents: FileContents }> = new Map();
   #inForce: readonly DocumentFile[] = [];
+  #directories: readonly string[] = [];
   #problem: unknown;
 
   constructor(options: DocumentSourceOptions, { clock, events }: DocumentSourceDependencies) {
     this.#options = options;
     this.#clock = clock;
     this.#events = events;
+    const { pollMs } = options;
+    this.task = watchFiles(
+      {
+        name: "documents",
+        // The system has few notices to give; beyond these, changes are found by looking.
+        directories: () => this.#directories.slice(0, maxWatched),
+        look: (signal) => this.#look(signal),
+        ...(pollMs === undefined ? {} : { pollMs }),
+      },
+      { clock },
+    ).task;
   }
 
   problem(): unknown {
@@ -112,37 +122,20 @@ class DocumentFollower implements DocumentSource {
   }
 
   async start(): Promise<void> {
-    const { files } = await readDocumentFiles(this.#options.path);
-    this.#apply(files);
-  }
-
-  async #follow(signal: AbortSignal): Promise<void> {
-    const { path, pollMs = defaultPollMs } = this.#options;
-    try {
-      let found = await readDocumentFiles(path).catch(() => undefined);
-      while (!signal.aborted) {
-        // Before the look, so that nothing changes unnoticed between the two.
-        this.#notices.watch(found?.directories ?? []);
-        found = (await this.#look(signal)) ?? found;
-        await this.#notices.next({ clock: this.#clock, ms: pollMs }, signal);
-      }
-    } finally {
-      this.#notices.close();
-    }
+    this.#apply(await readDocumentFiles(this.#options.path));
   }
 
   /** Reads until two looks have found the same, and puts that in force if it is something else than before. */
-  async #look(signal: AbortSignal): Promise<DocumentFiles | undefined> {
+  async #look(signal: AbortSignal): Promise<void> {
     try {
       const found = await this.#readAtRest(signal);
-      if (!isSame(found.files, this.#inForce)) this.#apply(found.files);
+      if (!isSame(found.files, this.#inForce)) this.#apply(found);
+      this.#directories = found.directories;
       this.#problem = undefined;
-      return found;
     } catch (error) {
       signal.throwIfAborted();
       if (this.#problem === undefined) this.#events?.unreadable({ path: this.#options.path, error });
       this.#problem = error;
-      return undefined;
     }
   }
 
@@ -163,7 +156,7 @@ class DocumentFollower implements DocumentSource {
     throw new AuthorizerError("documents-unreadable", `${path} changes all the while it is read`);
   }
 
-  #apply(files: readonly DocumentFile[]): void {
+  #apply({ files, directories }: DocumentFiles): void {
     const parsed = files.map((file) => {
       const known = this.#parsed.get(file.name);
       const contents =
@@ -172,6 +165,7 @@ class DocumentFollower implements DocumentSource {
     });
     this.#parsed = new Map(parsed.map((one) => [one.text.name, one]));
     this.#inForce = files;
+    this.#directories = directories;
     const set = this.#lastGood.take(parsed.map(({ contents }) => contents));
     this.sets.publish(set);
     this.#events?.loaded(set);

@@ -14,22 +14,20 @@ import {
   type KeysOf,
   keysFromSources,
   type RequestAuthenticationResult,
-  type RequestAuthProfile,
+  type RequestAuthOptions,
   type RequestToAuthenticate,
 } from "@signet/request-auth";
 import type { Clock, Task } from "@signet/runtime";
 import { createJwksPool, type JwksHealth, type JwksPool, type JwksPoolDependencies } from "./jwks-pool.ts";
 
-/** Which documents count for whom, and how tokens are judged. */
-export type RequestAuthenticatorOptions = {
+/** Which documents count for whom, and how tokens are judged: profile "istio" and no other option unless given. */
+export type RequestAuthenticatorOptions = RequestAuthOptions & {
   /** Whose requests these are; without it every RequestAuthentication counts, whatever it is attached to. */
   readonly workload?: Workload;
   /** The namespace whose documents are the whole mesh's; `istio-system` unless given. */
   readonly rootNamespace?: string;
   /** As `selectorsReachGateways` of `selectDocuments`. */
   readonly selectorsReachGateways?: boolean;
-  /** "istio" unless given. */
-  readonly profile?: RequestAuthProfile;
   /** JWKS documents that stand for those of an issuer, or of a `jwksUri`, so that no connection is made for them. */
   readonly jwksOf?: ReadonlyMap<string, string>;
   /** Whether keys may be fetched over http from other machines; by default where the profile is not "strict". */
@@ -107,17 +105,26 @@ type InForce = {
 
 class WorkloadAuthenticator implements RequestAuthenticator {
   readonly task: Task;
-  readonly #options: RequestAuthenticatorOptions;
+  readonly #attachment: Pick<RequestAuthenticatorOptions, "workload" | "rootNamespace" | "selectorsReachGateways">;
+  readonly #jwksOf: ReadonlyMap<string, string>;
+  readonly #options: RequestAuthOptions;
   readonly #clock: Clock;
   readonly #pool: JwksPool;
   #inForce: InForce | undefined;
 
   constructor(options: RequestAuthenticatorOptions, dependencies: JwksPoolDependencies) {
-    const { profile, allowHttp = profile !== "strict", refreshMs, maxAgeMs } = options;
-    this.#options = options;
+    const { workload, rootNamespace, selectorsReachGateways, jwksOf, allowHttp, refreshMs, maxAgeMs, ...others } =
+      options;
+    this.#attachment = {
+      ...(workload === undefined ? {} : { workload }),
+      ...(rootNamespace === undefined ? {} : { rootNamespace }),
+      ...(selectorsReachGateways === undefined ? {} : { selectorsReachGateways }),
+    };
+    this.#jwksOf = jwksOf ?? new Map();
+    this.#options = others;
     this.#clock = dependencies.clock;
     const limits = {
-      allowHttp,
+      allowHttp: allowHttp ?? others.profile !== "strict",
       ...(refreshMs === undefined ? {} : { refreshMs }),
       ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     };
@@ -131,15 +138,14 @@ class WorkloadAuthenticator implements RequestAuthenticator {
   }
 
   replace({ documents, refused }: AuthenticationDocuments): void {
-    const { jwksOf = new Map(), profile = "istio" } = this.#options;
     const broken = this.#select(refused.filter(mayHoldRules));
     const written = this.#select(documents.filter(isRequestAuthentication)).flatMap(({ jwtRules }) => jwtRules);
-    const rules = written.map((rule) => withKeys(rule, jwksOf));
+    const rules = written.map((rule) => withKeys(rule, this.#jwksOf));
     this.#pool.use(rules);
     const sources = new Map(rules.map((rule) => [rule, this.#pool.sourceOf(rule)]));
     this.#inForce = {
       rules,
-      compiled: compileJwtRules(broken.length === 0 ? rules : refusingRules(rules), { profile }),
+      compiled: compileJwtRules(broken.length === 0 ? rules : refusingRules(rules), this.#options),
       keysOf: keysFromSources((rule) => sources.get(rule)),
       refused: broken,
     };
@@ -163,7 +169,7 @@ class WorkloadAuthenticator implements RequestAuthenticator {
   }
 
   #select<T extends Selectable>(documents: readonly T[]): readonly T[] {
-    const { workload, rootNamespace = defaultRootNamespace, selectorsReachGateways } = this.#options;
+    const { workload, rootNamespace = defaultRootNamespace, selectorsReachGateways } = this.#attachment;
     if (workload === undefined) return documents;
     const reach = selectorsReachGateways === undefined ? {} : { selectorsReachGateways };
     return selectDocuments(documents, workload, { rootNamespace, ...reach });
