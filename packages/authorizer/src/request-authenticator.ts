@@ -49,8 +49,10 @@ export interface RequestAuthenticator {
   authenticate(request: RequestToAuthenticate, signal: AbortSignal): Promise<RequestAuthenticationResult>;
   /** Puts the rules of other documents in force, all at once; keys of issuers that stay are not fetched again. */
   replace(documents: AuthenticationDocuments): void;
-  /** The rules in force, by issuer. */
+  /** The rules in force, those with keys given by `jwksOf` holding them. */
   rules(): readonly JwtRule[];
+  /** The keys of one of these rules that has none in itself, as requests are judged with them. */
+  readonly keysOf: KeysOf;
   /** RequestAuthentications that are meant for the workload and cannot be used: while there are any, every token is refused. */
   refused(): readonly RefusedDocument[];
   /** Keeps keys fresh ahead of need. Without it they are fetched when a token wants them. */
@@ -150,6 +152,8 @@ class WorkloadAuthenticator implements RequestAuthenticator {
       refused: broken,
     };
   }
+
+  readonly keysOf: KeysOf = (rule, header, signal) => this.#current().keysOf(rule, header, signal);
 
   rules(): readonly JwtRule[] {
     return this.#current().rules;

@@ -1,14 +1,8 @@
-/** One `signet` sub-command; `run` loads what it needs only when it is called. */
+/** One `signet` command, whose name is one word or two; `run` loads what it needs only when it is called. */
 export type Command = {
   readonly name: string;
   readonly summary: string;
   run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number>;
-};
-
-const explainToken: Command = {
-  name: "ca explain-token",
-  summary: "say offline which authenticator of the CA would accept a token, and why each other would not",
-  run: async (args, env) => (await import("./ca/explain-token.ts")).runExplainToken(args, env, process),
 };
 
 // Each command imports its process on demand: the agent must not pay, in memory or start time, for the CA server.
@@ -26,17 +20,27 @@ const commands: readonly Command[] = [
   {
     name: "ca",
     summary: "the istiod-compatible CA server",
-    run: async ([first, ...rest], env) => {
-      if (first === "explain-token") return await explainToken.run(rest, env);
-      const args = first === undefined ? [] : [first, ...rest];
-      return await (await import("@signet/ca-server")).runCaServer(args, env);
-    },
+    run: async (args, env) => (await import("@signet/ca-server")).runCaServer(args, env),
   },
-  explainToken,
+  {
+    name: "ca explain-token",
+    summary: "say offline which authenticator of the CA would accept a token, and why each other would not",
+    run: async (args, env) => (await import("./ca/explain-token.ts")).runExplainToken(args, env, process),
+  },
   {
     name: "agent",
     summary: "keep one workload's certificate fresh and serve it to Envoy over SDS",
     run: async (args, env) => (await import("@signet/agent")).runAgent(args, env),
+  },
+  {
+    name: "jwt verify",
+    summary: "say what RequestAuthentications make of requests: who they are from, or why they are refused",
+    run: async (args) => (await import("./jwt/verify.ts")).runJwtVerify(args, process),
+  },
+  {
+    name: "jwt explain",
+    summary: "say in sentences what each rule of RequestAuthentications makes of a token",
+    run: async (args) => (await import("./jwt/explain.ts")).runJwtExplain(args, process),
   },
   {
     name: "version",
@@ -48,9 +52,22 @@ const commands: readonly Command[] = [
   },
 ];
 
-/** The command of that name, or undefined. */
-export function findCommand(name: string): Command | undefined {
-  return commands.find((command) => command.name === name);
+/** A command, and what is left of its command line. */
+export type FoundCommand = { readonly command: Command; readonly args: readonly string[] };
+
+/** The command that a line begins with, by two words rather than by one; undefined when there is none. */
+export function findCommand(line: readonly string[]): FoundCommand | undefined {
+  for (const words of [2, 1]) {
+    const name = line.slice(0, words).join(" ");
+    const command = line.length >= words ? commands.find((one) => one.name === name) : undefined;
+    if (command !== undefined) return { command, args: line.slice(words) };
+  }
+  return undefined;
+}
+
+/** Names of commands of two words that begin with `first`. */
+export function subcommandsOf(first: string): readonly string[] {
+  return commands.map(({ name }) => name).filter((name) => name.startsWith(`${first} `));
 }
 
 /** What `signet --help` prints. */

@@ -1,4 +1,4 @@
-import { findCommand, signetHelp } from "./commands.ts";
+import { findCommand, signetHelp, subcommandsOf } from "./commands.ts";
 
 /**
  * Runs one `signet` command line and returns its exit code: 0 done, 1 failed, 2 not understood.
@@ -9,7 +9,7 @@ import { findCommand, signetHelp } from "./commands.ts";
  * ```
  */
 export async function runSignet(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const [name, ...rest] = args;
+  const [name] = args;
   if (name === undefined) {
     process.stderr.write(signetHelp());
     return 2;
@@ -18,10 +18,13 @@ export async function runSignet(args: readonly string[], env: NodeJS.ProcessEnv)
     process.stdout.write(signetHelp());
     return 0;
   }
-  const command = findCommand(name);
-  if (command === undefined) {
-    process.stderr.write(`signet: ${JSON.stringify(name)} is not a command; see \`signet --help\`\n`);
-    return 2;
-  }
-  return await command.run(rest, env);
+  const found = findCommand(args);
+  if (found !== undefined) return await found.command.run(found.args, env);
+  const others = subcommandsOf(name);
+  const hint =
+    others.length === 0 ? "see `signet --help`" : `there is ${others.map((one) => `\`signet ${one}\``).join(" and ")}`;
+  process.stderr.write(
+    `signet: ${JSON.stringify(args.slice(0, others.length === 0 ? 1 : 2).join(" "))} is not a command; ${hint}\n`,
+  );
+  return 2;
 }

@@ -1,5 +1,7 @@
 import { type CaServerSettings, caServerSettings, parseCaServerSettings } from "@signet/ca-server";
 import { parseSettings, type Setting, type SettingsOf, setting } from "@signet/runtime";
+import { parseInstant } from "../input/instant.ts";
+import { parseJwksFlags } from "../input/jwks-flags.ts";
 
 /** What `signet ca explain-token` can be told beside the settings of `signet ca`. */
 export const explainSettings: {
@@ -68,7 +70,7 @@ export function parseExplainArguments(
     // The token is explained far from the cluster as a rule, and the server runs in it.
     env: clusterAssumed ? { ...env, KUBERNETES_SERVICE_HOST: "assumed.invalid" } : env,
   });
-  const jwks = readJwksFlags(values?.jwks ?? []);
+  const jwks = parseJwksFlags(values?.jwks ?? []);
   const [file, ...others] = line.files;
   const problems = [
     ...(own.kind === "invalid" ? own.problems : []),
@@ -126,34 +128,6 @@ function serverFlags(values: SettingsOf<typeof explainSettings> | undefined): re
     ...(values.audiences.length > 0 ? [`--token-audiences=${values.audiences.join(",")}`] : []),
     ...(values.issuer === undefined ? [] : [`--token-issuer=${values.issuer}`]),
   ];
-}
-
-function readJwksFlags(entries: readonly string[]): {
-  readonly files: ReadonlyMap<string, string>;
-  readonly problems: readonly string[];
-} {
-  const files = new Map<string, string>();
-  const problems: string[] = [];
-  for (const entry of entries) {
-    // The last "=": an issuer's URL may have one in its query, and a file's name seldom has.
-    const at = entry.lastIndexOf("=");
-    const [issuer, file] = [entry.slice(0, at), entry.slice(at + 1)];
-    if (at <= 0 || file === "") problems.push(`--jwks ${JSON.stringify(entry.slice(0, 200))} is not <issuer>=<file>`);
-    else if (files.has(issuer)) problems.push(`--jwks names issuer ${JSON.stringify(issuer.slice(0, 200))} twice`);
-    else files.set(issuer, file);
-  }
-  return { files, problems };
-}
-
-/** RFC 3339 section 5.6. */
-const instant = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
-
-function parseInstant(text: string): Date {
-  const at = new Date(text.toUpperCase());
-  if (!instant.test(text) || Number.isNaN(at.getTime())) {
-    throw new Error("an instant is written as 2026-01-31T12:00:00Z");
-  }
-  return at;
 }
 
 function isEmpty(text: string | undefined): boolean {

@@ -137,6 +137,6 @@ describe("the command", () => {
     expect(explainHelp).toMatch(/^Usage: signet ca explain-token <file>/);
     expect(report).toContain("Accepted by kubernetes-token");
     expect(caHelp).toMatch(/^Usage: signet ca \[flags\]/);
-    expect(findCommand("explain-token")).toBeUndefined();
+    expect(findCommand(["explain-token"])).toBeUndefined();
   });
 });

@@ -1,26 +1,19 @@
 import { createOfflineAuthenticators } from "@signet/ca-server";
 import { parseJwks } from "@signet/jwt";
 import { type Clock, errorMessage, readFileCapped, settingsHelp, systemClock } from "@signet/runtime";
-import { decodeToken } from "./decode-token.ts";
+import type { CommandIo } from "../input/command-io.ts";
+import { readToken } from "../input/read-token.ts";
+import { decodeToken } from "../text/decode-token.ts";
 import { type ExplainArguments, explainSettings, parseExplainArguments } from "./explain-arguments.ts";
 import { hintsFor } from "./token-hints.ts";
 import { isAccepted, reportAsJson, reportAsText, type TokenReport } from "./token-report.ts";
 import { judgeToken, type ServerView } from "./token-verdict.ts";
-
-/** Where the command reads from and writes to. */
-export type ExplainIo = {
-  readonly stdin: AsyncIterable<Buffer | string>;
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
-};
 
 const summary =
   "Says, offline, which authenticator of `signet ca` would accept the token in <file> (- for standard input), and why each\n" +
   "other would not. The token's signature is not shown and nothing is asked over the network. Every flag and variable of\n" +
   "`signet ca` says, as there, which tokens count; --audience stands for its --token-audiences.";
 
-/** Largest file of a token, in bytes; a token may have 16 KiB. */
-const maxTokenFileBytes = 65_536;
 /** Largest JWKS file, in bytes, as where it is fetched. */
 const maxJwksBytes = 262_144;
 const deadlineMs = 10_000;
@@ -32,7 +25,7 @@ const deadlineMs = 10_000;
 export async function runExplainToken(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-  io: ExplainIo,
+  io: CommandIo,
 ): Promise<number> {
   const parsed = parseExplainArguments(args, env);
   switch (parsed.kind) {
@@ -46,7 +39,7 @@ export async function runExplainToken(
   }
 }
 
-async function explain(given: ExplainArguments, io: ExplainIo): Promise<number> {
+async function explain(given: ExplainArguments, io: CommandIo): Promise<number> {
   let report: TokenReport;
   try {
     report = await createReport(given, io);
@@ -57,12 +50,12 @@ async function explain(given: ExplainArguments, io: ExplainIo): Promise<number> 
   return isAccepted(report) ? 0 : 1;
 }
 
-function complain(io: ExplainIo, problems: readonly string[]): 2 {
+function complain(io: CommandIo, problems: readonly string[]): 2 {
   for (const problem of problems) io.stderr.write(`signet ca explain-token: ${problem}\n`);
   return 2;
 }
 
-async function createReport(given: ExplainArguments, io: ExplainIo): Promise<TokenReport> {
+async function createReport(given: ExplainArguments, io: CommandIo): Promise<TokenReport> {
   const { file, server: settings, clusterAssumed, now = new Date() } = given;
   const token = await readToken(file, io);
   const { jwks, keyIds } = await readJwksFiles(given.jwksFiles);
@@ -81,29 +74,6 @@ async function createReport(given: ExplainArguments, io: ExplainIo): Promise<Tok
     ...{ file, now, decoded, clusterAssumed, trustDomain: authenticators.trustDomain },
     verdicts: verdicts.map((verdict) => ({ ...verdict, hints: hintsFor(verdict, { decoded, server, now, keyIds }) })),
   };
-}
-
-/** The token in a file, also where it was copied together with the scheme of its header. */
-async function readToken(file: string, io: ExplainIo): Promise<string> {
-  const content = file === "-" ? await readAll(io.stdin) : await readFileCapped(file, maxTokenFileBytes);
-  const token = content
-    .toString("utf8")
-    .trim()
-    .replace(/^(authorization:\s*)?bearer\s+/i, "");
-  if (token === "") throw new Error(`${file === "-" ? "standard input" : file} holds no token`);
-  return token;
-}
-
-async function readAll(stdin: AsyncIterable<Buffer | string>): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stdin) {
-    const bytes = Buffer.from(chunk);
-    length += bytes.length;
-    if (length > maxTokenFileBytes) throw new Error(`standard input has more than ${maxTokenFileBytes} bytes`);
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks);
 }
 
 async function readJwksFiles(files: ReadonlyMap<string, string>): Promise<{

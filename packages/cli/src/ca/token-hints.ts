@@ -1,6 +1,6 @@
-import { audiencesOf, type DecodedToken } from "./decode-token.ts";
-import { describeNumericDate } from "./describe-instant.ts";
-import { nearestText } from "./nearest-text.ts";
+import { audiencesOf, type DecodedToken } from "../text/decode-token.ts";
+import { describeNumericDate } from "../text/describe-instant.ts";
+import { issuerDifference, nearestText } from "../text/nearest-text.ts";
 import type { ServerView, TokenVerdict } from "./token-verdict.ts";
 
 /** What there is to know before hints are given. */
@@ -65,16 +65,11 @@ function issuerHints(issuer: string | undefined, verdict: TokenVerdict, server: 
   if (known.length === 0) return [`to trust this one: JWT_RULE='{"issuer":${show(issuer)},"audiences":["istio-ca"]}'`];
   const nearest = nearestText(issuer, known);
   return [
-    ...(nearest === undefined ? [] : [`nearest configured issuer: ${show(nearest)}; ${difference(issuer, nearest)}`]),
+    ...(nearest === undefined
+      ? []
+      : [`nearest configured issuer: ${show(nearest)}; ${issuerDifference(issuer, nearest)}`]),
     `configured: ${known.slice(0, 10).map(show).join(", ")}`,
   ];
-}
-
-function difference(issuer: string, nearest: string): string {
-  if (`${issuer}/` === nearest || issuer === `${nearest}/`) return "they differ in a slash at the end, which counts";
-  if (issuer.toLowerCase() === nearest.toLowerCase()) return "they differ in upper and lower case, which counts";
-  if (issuer.replace(/^https?:/, "") === nearest.replace(/^https?:/, "")) return "they differ in http and https";
-  return "issuers are compared character by character";
 }
 
 function acceptedAudiences(

@@ -1,5 +1,6 @@
-import { audiencesOf, boundObjects, type DecodedToken } from "./decode-token.ts";
-import { describeNumericDate } from "./describe-instant.ts";
+import { audiencesOf, boundObjects, type DecodedToken } from "../text/decode-token.ts";
+import { describeNumericDate } from "../text/describe-instant.ts";
+import { printable } from "../text/printable.ts";
 import type { TokenVerdict } from "./token-verdict.ts";
 
 /** All that `signet ca explain-token` has to say. */
@@ -116,11 +117,4 @@ function conclusion(report: TokenReport): readonly string[] {
   if (open.length === 0) return ["No authenticator would accept this token.", ...assumed];
   const names = open.map(({ authenticator }) => authenticator).join(", ");
   return [`No authenticator is seen to accept this token; ${names} may, which cannot be told offline.`, ...assumed];
-}
-
-/** Nothing that a token says moves the cursor or turns the text of a terminal round; JSON stays the same JSON. */
-function printable(text: string): string {
-  return text.replaceAll(/[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

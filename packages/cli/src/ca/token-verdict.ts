@@ -1,7 +1,7 @@
 import type { AuthenticationReason, AuthenticationResult } from "@signet/ca";
 import type { OfflineAuthenticators } from "@signet/ca-server";
 import { errorMessage } from "@signet/runtime";
-import { boundObjects, type DecodedToken } from "./decode-token.ts";
+import { boundObjects, type DecodedToken } from "../text/decode-token.ts";
 
 /** What one authenticator of the CA server would say of the token, as far as can be told offline. */
 export type TokenVerdict = {

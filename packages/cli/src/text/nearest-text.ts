@@ -30,3 +30,11 @@ function editDistance(a: string, b: string): number {
   }
   return previous.at(-1) ?? 0;
 }
+
+/** How two issuers that are nearly the same differ, in words. */
+export function issuerDifference(issuer: string, nearest: string): string {
+  if (`${issuer}/` === nearest || issuer === `${nearest}/`) return "they differ in a slash at the end, which counts";
+  if (issuer.toLowerCase() === nearest.toLowerCase()) return "they differ in upper and lower case, which counts";
+  if (issuer.replace(/^https?:/, "") === nearest.replace(/^https?:/, "")) return "they differ in http and https";
+  return "issuers are compared character by character";
+}
