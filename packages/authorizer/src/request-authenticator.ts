@@ -8,7 +8,7 @@ import {
   type Workload,
 } from "@signet/documents";
 import {
-  authenticateRequest,
+  authenticateRequestNow,
   type CompiledJwtRules,
   compileJwtRules,
   type KeysOf,
@@ -47,6 +47,11 @@ export type AuthenticationDocuments = {
 export interface RequestAuthenticator {
   /** As `authenticateRequest` of `@signet/request-auth`, by the rules in force when it is called. Rejects only with the reason of `signal`. */
   authenticate(request: RequestToAuthenticate, signal: AbortSignal): Promise<RequestAuthenticationResult>;
+  /** The same without a promise where all keys are at hand, as they are but for the first request and those with an unknown key id. */
+  authenticateNow(
+    request: RequestToAuthenticate,
+    signal: AbortSignal,
+  ): RequestAuthenticationResult | Promise<RequestAuthenticationResult>;
   /** Puts the rules of other documents in force, all at once; keys of issuers that stay are not fetched again. */
   replace(documents: AuthenticationDocuments): void;
   /** The rules in force, those with keys given by `jwksOf` holding them. */
@@ -135,8 +140,15 @@ class WorkloadAuthenticator implements RequestAuthenticator {
   }
 
   async authenticate(request: RequestToAuthenticate, signal: AbortSignal): Promise<RequestAuthenticationResult> {
+    return await this.authenticateNow(request, signal);
+  }
+
+  authenticateNow(
+    request: RequestToAuthenticate,
+    signal: AbortSignal,
+  ): RequestAuthenticationResult | Promise<RequestAuthenticationResult> {
     const { compiled, keysOf } = this.#current();
-    return await authenticateRequest(compiled, request, { keysOf, clock: this.#clock }, signal);
+    return authenticateRequestNow(compiled, request, { keysOf, clock: this.#clock }, signal);
   }
 
   replace({ documents, refused }: AuthenticationDocuments): void {

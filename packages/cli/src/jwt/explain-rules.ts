@@ -8,7 +8,7 @@ import {
 } from "@signet/request-auth";
 import { type DecodedToken, decodeToken } from "../text/decode-token.ts";
 import { issuerDifference, nearestText } from "../text/nearest-text.ts";
-import type { JwtValues, OpenRules } from "./open-rules.ts";
+import type { OpenRules } from "./open-rules.ts";
 import { ruleKeysOf } from "./rule-keys.ts";
 import { sentencesFor } from "./rule-sentences.ts";
 
@@ -44,21 +44,17 @@ export type TokenExplanation = {
  *
  * Where a rule looks for tokens is left out of it: each sees this one.
  */
-export async function explainRules(
-  token: string,
-  { values, open }: { readonly values: JwtValues; readonly open: OpenRules },
-  signal: AbortSignal,
-): Promise<TokenExplanation> {
+export async function explainRules(token: string, open: OpenRules, signal: AbortSignal): Promise<TokenExplanation> {
   const { authenticator, clock } = open;
   const judgedAt = clock.now();
   const decoded = decodeToken(token);
   const names = namesOfRules(open);
-  const rules = compileJwtRules(authenticator.rules(), values).rules;
+  const rules = compileJwtRules(authenticator.rules(), open.options).rules;
   const verdicts: RuleVerdict[] = [];
   for (const rule of rules) {
-    const result = await judge([rule], { token, values, open }, signal);
+    const result = await judge([rule], { token, open }, signal);
     const { document, index, inline } = names.get(rule.position) ?? unnamed;
-    const keys = await ruleKeysOf({ rule, inline }, { values, open, decoded }, signal);
+    const keys = await ruleKeysOf({ rule, inline }, { open, decoded }, signal);
     verdicts.push({
       ...{ document, rule: index, position: rule.position, issuer: rule.issuer },
       verdict: result.kind === "rejected" ? "refuses" : "accepts",
@@ -66,16 +62,16 @@ export async function explainRules(
       sentences: sentencesFor(result, { rule, decoded, now: judgedAt, keys }),
     });
   }
-  const result = await judgeTogether(rules, { token, values, open }, signal);
+  const result = await judgeTogether(rules, { token, open }, signal);
   return { judgedAt, decoded, rules: verdicts, result, remarks: remarksOn(open, decoded) };
 }
 
-type Case = { readonly token: string; readonly values: JwtValues; readonly open: OpenRules };
+type Case = { readonly token: string; readonly open: OpenRules };
 
 /** What some rules make of a request that bears the token in a place where all of them look. */
 async function judge(
   rules: readonly JwtRule[],
-  { token, values, open }: Case,
+  { token, open }: Case,
   signal: AbortSignal,
 ): Promise<RequestAuthenticationResult> {
   const { authenticator, clock } = open;
@@ -93,7 +89,7 @@ async function judge(
   });
   const keysOf: KeysOf = (copy, header, until) => authenticator.keysOf(original.get(copy) ?? copy, header, until);
   const request = { method: "GET", scheme: "https", host: "", path: "/", headers: [[tokenHeader, token]] } as const;
-  return await authenticateRequest(compileJwtRules(looking, values), request, { keysOf, clock }, signal);
+  return await authenticateRequest(compileJwtRules(looking, open.options), request, { keysOf, clock }, signal);
 }
 
 /** What becomes of a request: where a document is broken, what the authenticator makes of one with any token. */

@@ -1,8 +1,8 @@
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { at, createJwtFixture, type JwtFixture, now, one, type Ran, stranger, two } from "../testing/jwt-fixture.ts";
 import { runJwtExplain } from "./explain.ts";
-import { at, createJwtFixture, type JwtFixture, now, one, type Ran, stranger, two } from "./testing/jwt-fixture.ts";
 
 let fixture: JwtFixture;
 beforeEach(() => {

@@ -50,7 +50,7 @@ function complain(io: CommandIo, problems: readonly string[]): 2 {
 async function explain(file: string, values: JwtValues, io: CommandIo): Promise<0 | 1> {
   const open = await openRules(values, io, command);
   const token = await readToken(file, io);
-  const explanation = await explainRules(token, { values, open }, AbortSignal.timeout(deadlineMs));
+  const explanation = await explainRules(token, open, AbortSignal.timeout(deadlineMs));
   io.stdout.write(values.json ? explanationAsJson(explanation) : explanationAsText(explanation, file));
   return isAccepted(explanation) ? 0 : 1;
 }

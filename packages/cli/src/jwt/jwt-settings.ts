@@ -13,6 +13,7 @@ export const jwtSettings: {
   readonly passOpaqueTokens: Setting<boolean>;
   readonly bracketedClaims: Setting<boolean>;
   readonly typedClaims: Setting<boolean>;
+  readonly algorithms: Setting<readonly string[] | undefined>;
   readonly jwks: Setting<readonly string[]>;
   readonly now: Setting<Date | undefined>;
   readonly json: Setting<boolean>;
@@ -57,6 +58,10 @@ export const jwtSettings: {
     flag: "typed-claims",
     default: false,
     description: "publish numbers and booleans as text, which policies can match",
+  }),
+  algorithms: setting.list({
+    flag: "algorithms",
+    description: "the algorithms that tokens may have, in place of the profile's",
   }),
   jwks: setting.list({
     flag: "jwks",

@@ -7,6 +7,7 @@ import {
 } from "@signet/authorizer";
 import { describeProblem } from "@signet/documents";
 import { parseJwks } from "@signet/jwt";
+import type { RequestAuthOptions } from "@signet/request-auth";
 import { type Clock, errorMessage, readFileCapped, type SettingsOf, systemClock } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
 import { parseJwksFlags } from "../input/jwks-flags.ts";
@@ -25,6 +26,8 @@ export type OpenRules = {
   readonly authenticator: RequestAuthenticator;
   /** Stands still, so that everything that is said is of one instant, where `--now` was given. */
   readonly clock: Clock;
+  /** How tokens are judged. */
+  readonly options: RequestAuthOptions;
   /** By issuer or `jwksUri`. */
   readonly jwksFiles: ReadonlyMap<string, JwksFile>;
 };
@@ -37,7 +40,7 @@ const maxJwksBytes = 262_144;
  * a line for each problem where nothing can be judged.
  */
 export async function openRules(values: JwtValues, io: Pick<CommandIo, "stderr">, command: string): Promise<OpenRules> {
-  const { rules, workload, namespace, meshConfig, now, profile } = values;
+  const { rules, workload, namespace, meshConfig, now } = values;
   const flags = parseJwksFlags(values.jwks);
   if (flags.problems.length > 0) throw new Error(flags.problems.join("\n"));
   if (rules === undefined) throw new Error("--rules is missing: the file or directory of RequestAuthentications");
@@ -45,20 +48,26 @@ export async function openRules(values: JwtValues, io: Pick<CommandIo, "stderr">
   const set = await readDocuments(rules, { namespace });
   const jwksFiles = await readJwksFiles(flags.files);
   const clock: Clock = now === undefined ? systemClock : { now: () => now, sleep: systemClock.sleep };
-  const { require, passOpaqueTokens, bracketedClaims, typedClaims } = values;
+  const options = optionsOf(values);
   const authenticator = createRequestAuthenticator(
     set,
     {
-      ...{ profile, require, passOpaqueTokens, bracketedClaims, typedClaims },
+      ...options,
       ...(workload === undefined ? {} : { workload }),
       ...(rootNamespace === undefined ? {} : { rootNamespace }),
       jwksOf: new Map([...jwksFiles].map(([name, { text }]) => [name, text])),
     },
     { clock, random: Math.random },
   );
-  const open = { set, authenticator, clock, jwksFiles };
+  const open = { set, authenticator, clock, options, jwksFiles };
   for (const line of remarksOn(open)) io.stderr.write(`${command}: ${line}\n`);
   return open;
+}
+
+function optionsOf(values: JwtValues): RequestAuthOptions {
+  const { profile, require, passOpaqueTokens, bracketedClaims, typedClaims, algorithms } = values;
+  const options = { profile, require, passOpaqueTokens, bracketedClaims, typedClaims };
+  return algorithms === undefined ? options : { ...options, algorithms };
 }
 
 async function readJwksFiles(files: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, JwksFile>> {

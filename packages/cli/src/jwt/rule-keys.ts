@@ -2,7 +2,7 @@ import type { JwtRule } from "@signet/documents";
 import { compileJwtRules, type RuleKey } from "@signet/request-auth";
 import type { DecodedToken } from "../text/decode-token.ts";
 import { describeInstant } from "../text/describe-instant.ts";
-import type { JwtValues, OpenRules } from "./open-rules.ts";
+import type { OpenRules } from "./open-rules.ts";
 
 /** The keys that a rule judges a token with, for people. */
 export type RuleKeysInWords = {
@@ -17,11 +17,11 @@ export type RuleKeysInWords = {
 /** Returns the keys of `rule`, as far as they are for the algorithm that the token names where they are fetched. */
 export async function ruleKeysOf(
   { rule, inline }: { readonly rule: JwtRule; readonly inline: boolean },
-  { values, open, decoded }: { readonly values: JwtValues; readonly open: OpenRules; readonly decoded: DecodedToken },
+  { open, decoded }: { readonly open: OpenRules; readonly decoded: DecodedToken },
   signal: AbortSignal,
 ): Promise<RuleKeysInWords> {
   const now = open.clock.now();
-  const compiled = compileJwtRules([rule], values);
+  const compiled = compileJwtRules([rule], open.options);
   const own = compiled.compiled.get(rule)?.keys;
   if (own !== undefined) {
     const file = open.jwksFiles.get(rule.issuer) ?? open.jwksFiles.get(rule.jwksUri ?? "");

@@ -10,7 +10,7 @@ import {
   requestWith,
   stranger,
   two,
-} from "./testing/jwt-fixture.ts";
+} from "../testing/jwt-fixture.ts";
 import { runJwtVerify } from "./verify.ts";
 
 let fixture: JwtFixture;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestIssuer, testIssuer } from "@signet/jwt/testing";
-import type { CommandIo } from "../../input/command-io.ts";
+import type { CommandIo } from "../input/command-io.ts";
 
 /** The instant at which everything is judged. */
 export const now = "2026-06-01T12:00:00Z";
