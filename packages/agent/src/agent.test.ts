@@ -146,6 +146,38 @@ describe("the agent", () => {
     await other.stop();
   });
 
+  it.skipIf(process.platform !== "linux")(
+    "serves what it has kept in memory (Linux) when it starts while the CA is away, says so, and recovers",
+    async () => {
+      const memory = await mkdtemp("/dev/shm/signet-agent-");
+      try {
+        const settings = { SIGNET_IDENTITY_CACHE: memory };
+        const first = await start(settings);
+        const before = subscribeSds(socketPath, ["default"]);
+        const held = await before.until((secrets) => secrets.size === 1);
+        before.close();
+        await first.stop();
+        ca.ca.answerWith(() => {
+          throw new Error("away");
+        });
+        const second = await start(settings);
+        const envoy = subscribeSds(socketPath, ["default", "ROOTCA"]);
+        const again = await envoy.until((secrets) => secrets.size === 2);
+        expect(serialOf(again.get("default")?.chain)).toBe(serialOf(held.get("default")?.chain));
+        expect((await get(second, "/healthz/ready")).status).toBe(200);
+        expect((await get(second, "/metrics")).body).toContain("istio_agent_identity_stale 1\n");
+        ca.ca.answerWith(undefined);
+        await envoy.until(
+          (secrets) => serialOf(secrets.get("default")?.chain) !== serialOf(held.get("default")?.chain),
+        );
+        expect((await get(second, "/metrics")).body).toContain("istio_agent_identity_stale 0\n");
+        envoy.close();
+      } finally {
+        await rm(memory, { recursive: true });
+      }
+    },
+  );
+
   it("stops in order and leaves no socket behind; stopping again does nothing", async () => {
     const agent = await start();
     const stream = openSdsStream(socketPath);

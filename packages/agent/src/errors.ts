@@ -6,6 +6,7 @@
  * - `ca-response-malformed`: the CA sent what is no certificate
  * - `issued-key-mismatch`: the certificate is not for the key of the CSR
  * - `issued-svid-rejected`: the certificate is no valid X509-SVID under the bundle that came with it
+ * - `identity-cache-unusable`: the identity that was kept in memory, or the place for it, cannot be used
  * - `output-unwritable`: the files of the identity cannot be written
  * - `reload-failed`: the program that reads them cannot be told
  * - `secret-files-unusable`: files that a secret is to be made of cannot be read, or do not belong together
@@ -17,6 +18,7 @@ export type AgentErrorCode =
   | "ca-response-malformed"
   | "issued-key-mismatch"
   | "issued-svid-rejected"
+  | "identity-cache-unusable"
   | "output-unwritable"
   | "reload-failed"
   | "secret-files-unusable"

@@ -105,6 +105,16 @@ export const agentEvents = {
     message: "more secret files are asked for than are followed",
     fields: ["name", "limit"],
   },
+  identityRestored: {
+    level: "info",
+    message: "SVID of an earlier start is in use until there is a new one",
+    fields: ["spiffeId", "serialNumber", "notBefore", "notAfter", "authorities"],
+  },
+  identityCacheUnusable: {
+    level: "warn",
+    message: "no SVID can be kept over a restart, or the one that was kept cannot be used",
+    fields: ["error"],
+  },
   filesWritten: { level: "info", message: "certificate files written", fields: ["directory"] },
   filesFailed: {
     level: "error",

@@ -1,4 +1,5 @@
-export { type AgentDependencies, type RunningAgent, startAgent } from "./agent.ts";
+export { type RunningAgent, startAgent } from "./agent.ts";
+export type { AgentDependencies } from "./compose-agent.ts";
 export { AgentError, type AgentErrorCode } from "./errors.ts";
 export type { WorkloadIdentity } from "./identity/workload-identity.ts";
 export { runAgent } from "./main.ts";

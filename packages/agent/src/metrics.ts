@@ -20,14 +20,27 @@ export type AgentMetrics = {
   readonly workloadApiResponses: Counter<never>;
 };
 
-/** The agent's metrics; `secondsToExpiry` is read at every scrape, undefined while there is no SVID. */
-export function createAgentMetrics(secondsToExpiry: () => number | undefined): AgentMetrics {
+/** What is read at every scrape; no SVID has no time to its end. */
+export type ServedIdentity = {
+  readonly secondsToExpiry: () => number | undefined;
+  /** Whether it is from an earlier start, or past its end. */
+  readonly isStale: () => boolean;
+};
+
+/** The agent's metrics. */
+export function createAgentMetrics({ secondsToExpiry, isStale }: ServedIdentity): AgentMetrics {
   const registry = createMetrics({ prefix: "istio_agent_", processMetrics: true });
   registry.derivedGauge(
     "cert_expiry_seconds",
     "Seconds until the certificate expires, negative once it has",
     secondsToExpiry,
     { resource_name: "default" },
+  );
+  registry.derivedGauge(
+    "identity_stale",
+    "1 while the SVID is from an earlier start or expired",
+    () => Number(isStale()),
+    {},
   );
   const byType = ["request_type"] as const;
   return {

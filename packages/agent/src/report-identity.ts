@@ -26,7 +26,7 @@ export function reportIdentity(
       metrics.outgoingLatency.add(csr, durationMs);
       metrics.svidsIssued.add({});
       if (previous === undefined) metrics.startupSeconds.set({}, (clock.now().getTime() - startedAt.getTime()) / 1000);
-      logEvent(logger, agentEvents.svidIssued, { ...describe(identity), renewAt, attempt, durationMs });
+      logEvent(logger, agentEvents.svidIssued, { ...describeIdentity(identity), renewAt, attempt, durationMs });
       const { spiffeId } = identity.svid;
       const previousSpiffeId = previous?.svid.spiffeId;
       if (previousSpiffeId !== undefined && previousSpiffeId !== spiffeId) {
@@ -52,7 +52,8 @@ export function reportIdentity(
   };
 }
 
-function describe({ svid, trustBundles }: WorkloadIdentity): {
+/** What a log line says of an identity. */
+export function describeIdentity({ svid, trustBundles }: WorkloadIdentity): {
   readonly spiffeId: string;
   readonly serialNumber: string;
   readonly notBefore: Date;

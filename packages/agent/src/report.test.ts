@@ -19,7 +19,7 @@ async function identityOf(spiffeId: string, notAfter: Date): Promise<WorkloadIde
 function startReport() {
   const logger = fakeLogger();
   const clock = new FakeClock(start);
-  const metrics = createAgentMetrics(() => undefined);
+  const metrics = createAgentMetrics({ secondsToExpiry: () => undefined, isStale: () => false });
   const messages = (): readonly string[] => logger.lines.map(({ message }) => message);
   return { logger, clock, metrics, messages };
 }

@@ -31,6 +31,7 @@ export type AgentSettingValues = {
   readonly sdsSocketMode: string;
   readonly workloadApiSocket: string;
   readonly workloadApiSocketMode: string;
+  readonly identityCache: string;
   readonly outputCerts: string;
   readonly outputCertsGroup: number | undefined;
   readonly reloadCommand: string;
@@ -194,6 +195,12 @@ export const agentSettings: { readonly [K in keyof AgentSettingValues]: Setting<
     description: "permissions of that socket, octal; whoever can write to it gets the private key",
     read: parseMode,
     placeholder: "<octal>",
+  }),
+  identityCache: setting.text({
+    env: "SIGNET_IDENTITY_CACHE",
+    flag: "identity-cache",
+    default: "./var/run/secrets/signet-identity",
+    description: "directory in memory (tmpfs) that keeps the identity over a restart, if it is there (empty: none)",
   }),
   outputCerts: setting.text({
     env: "OUTPUT_CERTS",

@@ -31,7 +31,7 @@ function start(failure?: Error) {
     lastFailure: () => failure,
     socketProblem: async () => undefined,
     state,
-    metrics: createAgentMetrics(secondsLeft),
+    metrics: createAgentMetrics({ secondsToExpiry: secondsLeft, isStale: () => false }),
     clock,
   };
   return { identity, state, options };

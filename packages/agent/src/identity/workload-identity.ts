@@ -42,6 +42,8 @@ export type WorkloadIdentityOptions = {
   /** Lifetime to ask for; the CA may give less. */
   readonly ttlSeconds: number;
   readonly rotation: RotationPolicy;
+  /** An identity from an earlier life of the process, in use until there is a new one, which is asked for at once. */
+  readonly initial?: WorkloadIdentity;
 };
 
 /** An identity that was asked for, received and verified, and how it went. */
@@ -88,7 +90,7 @@ export function createWorkloadIdentity(
   dependencies: WorkloadIdentityDependencies,
 ): { readonly identity: Source<WorkloadIdentity>; readonly task: Task } {
   const { clock } = dependencies;
-  const identity = createSource<WorkloadIdentity>();
+  const identity = createSource<WorkloadIdentity>(options.initial);
 
   async function rotate(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
