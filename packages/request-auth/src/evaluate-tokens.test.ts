@@ -52,6 +52,21 @@ describe("sections 4.1, 4.2 and 4.7: several rules", () => {
     expect(await verdict(apart, { headers })).toBe("a/alice");
   });
 
+  test("a rule that is alone is asked once, so its first refusal is heard", async () => {
+    const twice = rule({
+      fromHeaders: [
+        { name: "x-a", prefix: "" },
+        { name: "x-b", prefix: "" },
+      ],
+    });
+    const headers = [
+      ["x-a", tokenOfA({ exp: 1 })],
+      ["x-b", "broken"],
+      ["x-b", tokenOfA()],
+    ] as const;
+    expect(await verdict([twice], { headers })).toBe("token-malformed");
+  });
+
   test("valid tokens for A and B at the same places: each is verified, the first by issuer is published", async () => {
     const request = { bearer: tokenOfA(), path: `/?x=1&access_token=${tokenOfB()}` };
     expect(await ask(both, request)).toMatchObject({ principal: "a/alice", upstream: { path: "/?x=1" } });

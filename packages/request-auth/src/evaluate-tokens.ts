@@ -97,18 +97,20 @@ type Evaluation = {
   readonly context: RuleContext;
   readonly asked: readonly AskedRule[];
   readonly stripped: TokenLocation[];
-  readonly verified: Set<Candidate>;
+  readonly verified: Set<TokenText>;
 };
 
 function evaluateSeveral(context: RuleContext, candidates: readonly Candidate[]): TokenVerdict | Pending {
-  const evaluation = { context, asked: askedRules(candidates), stripped: [], verified: new Set<Candidate>() };
+  const evaluation = { context, asked: askedRules(candidates), stripped: [], verified: new Set<TokenText>() };
   const refusals: RankedRefusal[] = [];
   for (const asked of evaluation.asked) {
     const verdict = evaluateRule(evaluation, asked);
     if (verdict?.kind === "accepted" || verdict?.kind === "pending") return verdict;
     if (verdict !== undefined) refusals.push({ refusal: verdict, rank: asked.rule.rank });
   }
-  const verdict = askAgain(evaluation, candidates);
+  const first = context.rules.rules.length === 1 ? refusals[0]?.refusal : undefined;
+  // A rule that is alone is asked once: that is the tree that istiod makes for it.
+  const verdict = first ?? askAgain(evaluation, candidates);
   if (verdict !== undefined && !(verdict.kind === "refused" && verdict.code === "issuer-unknown")) return verdict;
   return concludedRefusal(refusals, undefined);
 }
@@ -125,7 +127,7 @@ function askAgain(evaluation: Evaluation, candidates: readonly Candidate[]): Tok
     if (verdict?.kind === "refused" || verdict?.kind === "pending") return verdict;
     if (verdict !== undefined) accepted = verdict;
   }
-  return candidates.every((candidate) => evaluation.verified.has(candidate)) ? accepted : undefined;
+  return candidates.every((candidate) => evaluation.verified.has(candidate.token)) ? accepted : undefined;
 }
 
 function askedRules(candidates: readonly Candidate[]): readonly AskedRule[] {
@@ -149,7 +151,7 @@ function evaluateRule(evaluation: Evaluation, { rule, seen }: AskedRule): TokenV
     const outcome = evaluateToken(context, candidate.token, rule);
     if (outcome.kind !== "verified") return outcome;
     tokens.unshift(outcome);
-    verified.add(candidate);
+    verified.add(candidate.token);
     if (isStripped(rule, candidate.location)) stripped.push(candidate.location);
   }
   // Envoy goes from the last token to the first, and the one it has verified last is the one that it publishes.

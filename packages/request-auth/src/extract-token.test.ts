@@ -101,6 +101,28 @@ describe("section 4.3: where tokens are looked for", () => {
     expect(await verdict([own], { bearer: good })).toBe("anonymous");
     const result = await ask([own], { bearer: good });
     expect(result.kind === "anonymous" && result.upstream.remove).toEqual(["authorization"]);
+    const later = ruleOfB({ outputPayloadToHeader: "Authorization" });
+    expect(await verdict([rule(), later], { bearer: good })).toBe("anonymous");
+    const cookies = rule({ fromCookies: ["s"], outputPayloadToHeader: "Cookie" });
+    expect(await verdict([cookies], { headers: [["cookie", `s=${good}`]] })).toBe("anonymous");
+  });
+
+  test.each(["authorization", "origin", "user-agent"])("two values of %s are one with a comma", async (name) => {
+    const own = rule({ fromHeaders: [{ name, prefix: "Bearer " }] });
+    const headers = [
+      [name, `Bearer ${good}`],
+      [name, "junk"],
+    ] as const;
+    expect(await verdict([own], { headers })).toBe("signature-encoding-invalid");
+  });
+
+  test("an empty value of a header that is kept as one changes nothing", async () => {
+    const headers = [
+      ["authorization", ""],
+      ["authorization", `Bearer ${good}`],
+      ["authorization", ""],
+    ] as const;
+    expect(await verdict([rule()], { headers })).toBe("a/alice");
   });
 
   test("names beyond ASCII are compared as octets", async () => {

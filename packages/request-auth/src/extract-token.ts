@@ -1,4 +1,5 @@
 import { isBase64UrlLetter } from "./base64url.ts";
+import { joinedValues } from "./joined-headers.ts";
 import type { RequestAuthOptions } from "./options.ts";
 import { hasTokenForm } from "./parse-token.ts";
 import type { RequestAuthProfile } from "./profile.ts";
@@ -24,12 +25,6 @@ export type FoundToken = { readonly token: string; readonly location: TokenLocat
 /** Header names in lower case with their values in the order of arrival. */
 export type HeaderValues = ReadonlyMap<string, readonly string[]>;
 
-/** Headers that Envoy keeps as one value, with what it puts between those that came. */
-const joiners: ReadonlyMap<string, string> = new Map([
-  ["authorization", ","],
-  ["cookie", "; "],
-]);
-
 /** Returns those headers of a request that `wanted` names in lower case, by name. */
 export function indexHeaders(headers: RequestToAuthenticate["headers"], wanted: ReadonlySet<string>): HeaderValues {
   const values = new Map<string, string[]>();
@@ -40,10 +35,7 @@ export function indexHeaders(headers: RequestToAuthenticate["headers"], wanted: 
     if (known === undefined) values.set(name, [value]);
     else known.push(value);
   }
-  for (const [name, joiner] of joiners) {
-    const known = values.get(name);
-    if (known !== undefined && known.length > 1) values.set(name, [known.join(joiner)]);
-  }
+  for (const [name, known] of values) if (known.length > 1) values.set(name, joinedValues(name, known));
   return values;
 }
 
@@ -72,7 +64,7 @@ export function extractTokens(
     const location = locations.params.get(name);
     if (location !== undefined) found.push({ token, location });
   }
-  for (const [name, token] of findCookies(headers.get("cookie")?.[0] ?? "", locations.cookies)) {
+  for (const [name, token] of findCookies(headers.get("cookie") ?? [], locations.cookies)) {
     const location = locations.cookies.get(name);
     if (location !== undefined) found.push({ token, location });
   }

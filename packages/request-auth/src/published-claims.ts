@@ -13,7 +13,9 @@ export function publishedClaims(claims: JsonObject, { spaceDelimited, typed }: P
   const lists: [string, readonly string[]][] = [];
   for (const name of spaceDelimited) {
     const value = memberOf(claims, name);
-    if (typeof value === "string") lists.push([name, value.split(" ").filter((word) => word !== "")]);
+    const words = typeof value === "string" ? value.split(" ").filter((word) => word !== "") : [];
+    // Envoy leaves a text without words as it is.
+    if (words.length > 0) lists.push([name, words]);
   }
   const published = typed ? withText(claims) : claims;
   if (published === claims && lists.length === 0) return claims;

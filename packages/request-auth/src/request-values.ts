@@ -52,10 +52,15 @@ function hexDigit(code: number): number | undefined {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x61 + 10 : undefined;
 }
 
-/** The first value of each wanted cookie (RFC 6265 section 5.4), without the quotes that may be around it. */
-export function findCookies(header: string, wanted: Wanted): ReadonlyMap<string, string> {
+/** The first value of each wanted cookie (RFC 6265 section 5.4) in all headers of that name, without the quotes that may be around it. */
+export function findCookies(headers: readonly string[], wanted: Wanted): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   if (wanted.size === 0) return found;
+  for (const header of headers) findCookiesIn(header, wanted, found);
+  return found;
+}
+
+function findCookiesIn(header: string, wanted: Wanted, found: Map<string, string>): void {
   let start = 0;
   while (start < header.length) {
     const semicolon = header.indexOf(";", start);
@@ -65,7 +70,6 @@ export function findCookies(header: string, wanted: Wanted): ReadonlyMap<string,
     if (value !== undefined && wanted.has(name) && !found.has(name)) found.set(name, unquote(value));
     start = end + 1;
   }
-  return found;
 }
 
 function unquote(value: string): string {

@@ -32,12 +32,11 @@ const kinds = ["header", "param", "cookie"] as const;
 /** Returns the places that `rules`, in the order of their rank, look at. */
 export function indexLocations(rules: readonly CompiledJwtRule[]): TokenLocations {
   const rulesAt = new Map<string, { readonly place: Place; readonly rules: CompiledJwtRule[] }>();
-  const written = new Set<string>();
+  // Removed before anything is read, so that no one can send them: Envoy finds no token there either.
+  const written = new Set(rules.flatMap(({ rule }) => outputHeadersOf(rule)));
   for (const compiled of rules) {
-    for (const name of outputHeadersOf(compiled.rule)) written.add(name);
     for (const place of placesOf(compiled.rule)) {
-      // An output header is removed before anything is read, so that no one can send it: Envoy finds no token there either.
-      if (place.kind === "header" && written.has(place.name)) continue;
+      if (place.kind !== "param" && written.has(place.kind === "cookie" ? "cookie" : place.name)) continue;
       const key = `${place.kind}\0${place.name}\0${place.prefix}`;
       const entry = rulesAt.get(key) ?? { place, rules: [] };
       rulesAt.set(key, entry);
