@@ -14,7 +14,7 @@ const config: ViteUserConfigExport = defineConfig({
         // Real processes and real Envoys: one file at a time, so that two cores are enough.
         test: {
           name: "e2e",
-          include: ["test/{conformance,e2e,chaos}/**/*.test.ts"],
+          include: ["test/{conformance,differential,e2e,chaos}/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
