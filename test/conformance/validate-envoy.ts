@@ -43,6 +43,8 @@ export async function envoyProblems(
   const names = new Set(["nowhere", "sds-grpc", ...clusters]);
   const bootstrap = {
     node: { id: "validate", cluster: "validate" },
+    // As in Istio's bootstrap: names of service accounts may be longer than Envoy's own limit of 100 allows.
+    layeredRuntime: { layers: [{ name: "re2", staticLayer: { "re2.max_program_size.error_level": 32_768 } }] },
     staticResources: {
       listeners: listeners.map((listener) => ({
         ...listener,

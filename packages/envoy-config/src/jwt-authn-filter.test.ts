@@ -154,6 +154,11 @@ describe("keys", () => {
     ["an empty text", "", "its JWKS has no key that can be used"],
     ["no JSON", "keys", "its JWKS has no key that can be used"],
     ["a single key", JSON.stringify(JSON.parse(testJwks).keys[0]), "its JWKS has no key that can be used"],
+    [
+      "a key for what Envoy does not know",
+      testJwks.replace('{"kty"', '{"alg":"Ed25519","kty"'),
+      "its JWKS has no key that can be used",
+    ],
     ["a broken key", '{"keys":[{"kty":"RSA","n":"","e":"AQAB"}]}', "its JWKS has no key that can be used"],
   ])("%s refuse every token, and say so", (_name, jwks, why) => {
     const { filters, warnings } = jwtAuthnFilter([keyless], { jwksOf: () => jwks });
