@@ -50,7 +50,11 @@ export function requestListener<Claims>(
  * import type { Gateway } from "@signet/gateway";
  * import { http2RequestListener } from "@signet/gateway/node-http";
  * declare const gateway: Gateway;
- * createServer(http2RequestListener(gateway, (_request, response, auth) => response.end(auth.principal)));
+ * createServer(
+ *   http2RequestListener(gateway, (_request, response, auth) => {
+ *     response.end(auth.principal ?? "who are you?");
+ *   }),
+ * );
  * ```
  */
 export function http2RequestListener<Claims>(
