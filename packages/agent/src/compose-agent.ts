@@ -73,6 +73,7 @@ export async function composeAgent(
     {
       keyType: workloadKeyType(settings),
       ttlSeconds: Math.floor(settings.ttlMs / 1000),
+      caBackdatingMs: settings.caBackdatingMs,
       rotation: { graceRatio: settings.graceRatio, graceRatioJitter: settings.graceRatioJitter },
       ...(restored !== undefined && { initial: restored }),
     },

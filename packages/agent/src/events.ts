@@ -50,6 +50,11 @@ export const agentEvents = {
     message: "SVID is not valid yet by our clock, serving it all the same",
     fields: ["notBefore"],
   },
+  clockSkewed: {
+    level: "error",
+    message: "our clock and the CA's differ by so much that peers may refuse each other",
+    fields: ["clockAheadMs"],
+  },
   spiffeIdUnexpected: {
     level: "warn",
     message: "the CA issued another SPIFFE ID than the agent's settings name",

@@ -9,6 +9,7 @@ export type AgentMetrics = {
   /** A running sum of milliseconds, as in Istio. */
   readonly outgoingLatency: Counter<"request_type">;
   readonly startupSeconds: Gauge<never>;
+  readonly clockAheadSeconds: Gauge<never>;
   readonly svidsIssued: Counter<never>;
   readonly sdsStreams: Gauge<never>;
   readonly sdsResponses: Counter<never>;
@@ -50,6 +51,10 @@ export function createAgentMetrics({ secondsToExpiry, isStale }: ServedIdentity)
     outgoingRetries: registry.counter("num_outgoing_retries", "Requests to the CA that repeat a failed one", byType),
     outgoingLatency: registry.counter("outgoing_latency", "Milliseconds spent waiting for the CA, summed up", byType),
     startupSeconds: registry.gauge("startup_duration_seconds", "Seconds from the start to the first SVID"),
+    clockAheadSeconds: registry.gauge(
+      "clock_ahead_seconds",
+      "Seconds our clock seems ahead of the CA's, at the last SVID",
+    ),
     svidsIssued: registry.counter("svids_issued", "SVIDs received and verified"),
     sdsStreams: registry.gauge("sds_streams", "SDS streams now open"),
     sdsResponses: registry.counter("sds_responses", "SDS responses sent"),

@@ -5,6 +5,9 @@ import { isPlaceholder } from "./identity/requested-spiffe-id.ts";
 import { type IdentityEvents, notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
 import type { AgentMetrics } from "./metrics.ts";
 
+/** Istio's CA dates certificates two minutes back: peers whose clocks are further behind than that refuse new ones. */
+const alarmingSkewMs = 60_000;
+
 const csr = { request_type: "csr" } as const;
 
 /** Turns what happens to the identity into log lines and metrics, and keeps the last failure since the last success. */
@@ -21,8 +24,10 @@ export function reportIdentity(
       metrics.outgoingRequests.add(csr);
       if (attempt > 1) metrics.outgoingRetries.add(csr);
     },
-    issued({ identity, previous, requestedSpiffeId, renewAt, attempt, durationMs }) {
+    issued({ identity, previous, requestedSpiffeId, renewAt, attempt, durationMs, clockAheadMs }) {
       lastFailure = undefined;
+      metrics.clockAheadSeconds.set({}, clockAheadMs / 1000);
+      if (Math.abs(clockAheadMs) >= alarmingSkewMs) logEvent(logger, agentEvents.clockSkewed, { clockAheadMs });
       metrics.outgoingLatency.add(csr, durationMs);
       metrics.svidsIssued.add({});
       if (previous === undefined) metrics.startupSeconds.set({}, (clock.now().getTime() - startedAt.getTime()) / 1000);

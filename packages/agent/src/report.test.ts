@@ -30,11 +30,24 @@ describe("the report on the identity", () => {
     const report = reportIdentity(metrics, { logger, clock, startedAt: start });
     const identity = await identityOf(frontend, new Date("2026-03-02T12:00:00Z"));
     report.requested({ attempt: 1 });
-    report.failed({ error: new Error("no"), attempt: 1, durationMs: 30, retryInMs: 70, current: undefined });
+    report.failed({
+      error: new Error("no"),
+      attempt: 1,
+      durationMs: 30,
+      retryInMs: 70,
+      current: undefined,
+    });
     expect(report.lastFailure()).toEqual(new Error("no"));
     clock.jump(2_000);
     report.requested({ attempt: 2 });
-    const issued = { identity, requestedSpiffeId: frontend, renewAt: start, attempt: 2, durationMs: 12 };
+    const issued = {
+      identity,
+      requestedSpiffeId: frontend,
+      renewAt: start,
+      attempt: 2,
+      durationMs: 12,
+      clockAheadMs: 0,
+    };
     report.issued({ ...issued, previous: undefined });
     expect(report.lastFailure()).toBeUndefined();
     clock.jump(60_000);
@@ -67,7 +80,7 @@ describe("the report on the identity", () => {
   it("tells of another SPIFFE ID than expected once, and of every change", async () => {
     const { logger, clock, metrics, messages } = startReport();
     const report = reportIdentity(metrics, { logger, clock, startedAt: start });
-    const facts = { renewAt: start, attempt: 1, durationMs: 1, requestedSpiffeId: frontend };
+    const facts = { renewAt: start, attempt: 1, durationMs: 1, clockAheadMs: 0, requestedSpiffeId: frontend };
     const other = await identityOf("spiffe://cluster.local/ns/demo/sa/other", start);
     const third = await identityOf("spiffe://cluster.local/ns/demo/sa/third", start);
     report.issued({ ...facts, identity: other, previous: undefined });
@@ -84,6 +97,26 @@ describe("the report on the identity", () => {
 
 describe("the report on SDS", () => {
   const stream = { streamId: "s-1", nodeId: "node" };
+
+  it("alarms about a clock that is a minute off, and shows it before", async () => {
+    const { logger, clock, metrics, messages } = startReport();
+    const report = reportIdentity(metrics, { logger, clock, startedAt: start });
+    const identity = await identityOf(frontend, new Date("2026-03-02T12:00:00Z"));
+    const issued = {
+      identity,
+      requestedSpiffeId: frontend,
+      renewAt: start,
+      attempt: 1,
+      durationMs: 1,
+      previous: identity,
+    };
+    report.issued({ ...issued, clockAheadMs: -59_000 });
+    expect(await metrics.registry.text()).toContain("istio_agent_clock_ahead_seconds -59\n");
+    report.issued({ ...issued, clockAheadMs: -60_000 });
+    report.issued({ ...issued, clockAheadMs: 3_600_000 });
+    const alarm = "our clock and the CA's differ by so much that peers may refuse each other";
+    expect(messages().filter((message) => message === alarm)).toHaveLength(2);
+  });
 
   it("counts streams, responses, ACKs and NACKs, and logs the reason of a NACK", async () => {
     const { logger, clock, metrics } = startReport();

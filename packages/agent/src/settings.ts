@@ -20,6 +20,7 @@ export type AgentSettingValues = {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly ttlMs: number;
+  readonly caBackdatingMs: number;
   readonly graceRatio: number;
   readonly graceRatioJitter: number;
   readonly rsaKeySize: "2048" | "3072" | "4096" | undefined;
@@ -119,6 +120,14 @@ export const agentSettings: { readonly [K in keyof AgentSettingValues]: Setting<
     minMs: 1_000,
     maxMs: 87_600 * hourMs,
     description: "lifetime to ask for, in whole seconds",
+  }),
+  caBackdatingMs: setting.duration({
+    env: "SIGNET_CA_BACKDATING",
+    flag: "ca-backdating",
+    default: 120_000,
+    minMs: 0,
+    maxMs: 24 * hourMs,
+    description: "how much earlier than its own time the CA dates certificates; the CA's time is worked out from it",
   }),
   graceRatio: setting.parsed({
     env: "SECRET_GRACE_PERIOD_RATIO",

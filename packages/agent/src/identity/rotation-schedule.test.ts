@@ -3,10 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   decideAttemptMs,
+  decideClockAheadMs,
   decideLeftMs,
   decidePublication,
   decideRenewalMs,
   decideRetryCapMs,
+  decideRetryMs,
   decideTickMs,
   followingBackwardSteps,
 } from "./rotation-schedule.ts";
@@ -92,6 +94,32 @@ describe("decideRetryCapMs", () => {
   ])("%s", (_title, leftMs, requestedTtlMs, expected) => {
     const notAfter = leftMs === undefined ? undefined : after(leftMs);
     expect(decideRetryCapMs({ now: start, notAfter, requestedTtlMs })).toBe(expected);
+  });
+});
+
+describe("decideRetryMs", () => {
+  it.each([
+    ["what backoff says, without a pushback", 700, 0, hour, 700],
+    ["what the CA asks for, where that is more, and a little more still", 700, 10 * second, hour, 10_500],
+    ["what backoff says, where that is more", 20 * second, 10 * second, hour, 20 * second],
+    ["no more than a third of what is left", 700, 10 * minute, 6 * minute, 2 * minute],
+    ["no more than a minute without a valid SVID", 700, hour, -second, minute],
+    ["no more than that for a CA that wants no more attempts", 700, Number.POSITIVE_INFINITY, hour, 20 * minute],
+  ])("is %s", (_title, backoffMs, pushbackMs, leftMs, expected) => {
+    expect(decideRetryMs({ backoffMs, pushbackMs, leftMs }, () => 0.5)).toBe(expected);
+  });
+});
+
+describe("decideClockAheadMs", () => {
+  it.each([
+    ["the same time", 0, 200, 0, 0],
+    ["a slow answer, signed at its end", 0, 5_000, 4_900, 0],
+    ["a second cut off", 900, 1_100, 0, 0],
+    ["a clock that is an hour ahead", hour, hour + 200, 0, hour - second],
+    ["a clock that is an hour behind", 0, 200, hour, 200 - hour],
+  ])("%s", (_title, askedMs, receivedMs, signedMs, expected) => {
+    const instants = { askedAt: after(askedMs), receivedAt: after(receivedMs), signedAt: after(signedMs) };
+    expect(decideClockAheadMs(instants)).toBe(expected);
   });
 });
 

@@ -20,6 +20,7 @@ const shortestRenewalMs = 500;
 const longestTickMs = 15_000;
 const shortestTickMs = 50;
 const longestRetryWithoutSvidMs = 15_000;
+const longestPushbackWithoutSvidMs = 60_000;
 const longestAttemptMs = 10_000;
 const shortestAttemptMs = 1_000;
 
@@ -51,6 +52,26 @@ export function decideRenewalMs(leftMs: number, policy: RotationPolicy, random: 
  */
 export function decideTickMs(leftMs: number): number {
   return clamp(leftMs / 20, shortestTickMs, longestTickMs);
+}
+
+/**
+ * Milliseconds by which our clock is ahead of the CA's, behind where negative; 0 when nothing is known.
+ *
+ * The CA signed between the request and the answer. Certificates have whole seconds, so what could be either is none.
+ */
+export function decideClockAheadMs({
+  askedAt,
+  receivedAt,
+  signedAt,
+}: {
+  readonly askedAt: Date;
+  readonly receivedAt: Date;
+  readonly signedAt: Date;
+}): number {
+  const earliestMs = signedAt.getTime();
+  const latestMs = earliestMs + 1_000;
+  if (askedAt.getTime() > latestMs) return askedAt.getTime() - latestMs;
+  return receivedAt.getTime() < earliestMs ? receivedAt.getTime() - earliestMs : 0;
 }
 
 /**
@@ -90,6 +111,24 @@ export function decideRetryCapMs(options: {
       ? Math.min(retryBackoff.maxMs, leftMs / 10)
       : Math.min(longestRetryWithoutSvidMs, options.requestedTtlMs / 10);
   return Math.max(capMs, clamp(options.requestedTtlMs / 200, retryBackoff.minMs, 1_000));
+}
+
+/**
+ * Milliseconds until the next attempt: what backoff and jitter come to, or what the CA asked for where that is more.
+ *
+ * A CA that is overloaded knows best when to come back, and up to a tenth more keeps those it has told the same from coming as
+ * one. But it does not know what is left of the SVID: of that no more than a third is waited, and without any no more than a minute.
+ */
+export function decideRetryMs(
+  {
+    backoffMs,
+    pushbackMs,
+    leftMs,
+  }: { readonly backoffMs: number; readonly pushbackMs: number; readonly leftMs: number },
+  random: Random,
+): number {
+  const mostMs = leftMs > 0 ? leftMs / 3 : longestPushbackWithoutSvidMs;
+  return Math.floor(Math.max(backoffMs, Math.min(pushbackMs * (1 + random() / 10), mostMs)));
 }
 
 /** How the waits between attempts grow, within the cap. */

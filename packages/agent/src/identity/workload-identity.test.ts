@@ -1,3 +1,4 @@
+import { Status, StatusError } from "@signet/grpc";
 import { errorCode } from "@signet/runtime";
 import { afterEach, describe, expect, it } from "vitest";
 import type { FakeAnswer } from "../testing/fake-ca-client.ts";
@@ -128,6 +129,23 @@ describe("an outage of the CA", () => {
     const patient = await start({ answer: away, random: () => 0.999 });
     expect(eager.failures[0]?.retryInMs).toBe(50);
     expect(patient.failures[0]?.retryInMs).toBe(99);
+  });
+
+  it("leaves a CA alone for as long as it asks for, but for no more than a third of what is left", async () => {
+    const rotation = await start({ ttlSeconds: 600 });
+    const asked = rotation.ca.requests.length;
+    const metadata = { "grpc-retry-pushback-ms": "40000" };
+    rotation.ca.answerWith(async () => {
+      throw new StatusError(Status.RESOURCE_EXHAUSTED, "busy", { metadata });
+    });
+    await rotation.elapse(301_000, 1_000);
+    expect(rotation.ca.requests.length).toBe(asked + 1);
+    await rotation.elapse(39_000, 1_000);
+    expect(rotation.ca.requests.length).toBe(asked + 1);
+    expect(rotation.failures.map(({ retryInMs }) => retryInMs)).toEqual([42_000]);
+    rotation.ca.answerWith(undefined);
+    await rotation.elapse(5_000, 1_000);
+    expect(rotation.ca.requests.length).toBe(asked + 2);
   });
 
   it("counts silence as a failure after a third of what is left, so that there is time for more attempts", async () => {

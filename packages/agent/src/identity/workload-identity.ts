@@ -11,13 +11,16 @@ import {
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "@signet/spiffe";
 import { createCsr, generateKeyPair, type KeyPair, type KeyType, type TrustBundle, type X509Svid } from "@signet/x509";
 import type { CaClient } from "../ca-client/ca-client.ts";
+import { retryPushbackMs } from "../ca-client/retry-pushback.ts";
 import { checkIssuedCertificate } from "./check-issued-certificate.ts";
 import {
   decideAttemptMs,
+  decideClockAheadMs,
   decideLeftMs,
   decidePublication,
   decideRenewalMs,
   decideRetryCapMs,
+  decideRetryMs,
   decideTickMs,
   followingBackwardSteps,
   type RotationPolicy,
@@ -42,6 +45,8 @@ export type WorkloadIdentityOptions = {
   /** Lifetime to ask for; the CA may give less. */
   readonly ttlSeconds: number;
   readonly rotation: RotationPolicy;
+  /** How much earlier than its own time the CA dates certificates, in milliseconds; 2 minutes in Istio's. */
+  readonly caBackdatingMs: number;
   /** An identity from an earlier life of the process, in use until there is a new one, which is asked for at once. */
   readonly initial?: WorkloadIdentity;
 };
@@ -53,6 +58,8 @@ export type IssuedIdentity = {
   readonly renewAt: Date;
   readonly attempt: number;
   readonly durationMs: number;
+  /** How far our clock seems to be ahead of the CA's, in milliseconds; behind where negative. */
+  readonly clockAheadMs: number;
 };
 
 /** What the rotation tells the log and the metrics; `durationMs` is that of one attempt. */
@@ -160,7 +167,9 @@ async function obtainIdentity(
       signal.throwIfAborted();
       const now = clock.now();
       const capMs = decideRetryCapMs({ now, notAfter, requestedTtlMs: options.ttlSeconds * 1000 });
-      const retryInMs = backoff.nextMs(capMs);
+      const leftMs = notAfter === undefined ? 0 : notAfter.getTime() - now.getTime();
+      const pushbackMs = retryPushbackMs(error) ?? 0;
+      const retryInMs = decideRetryMs({ backoffMs: backoff.nextMs(capMs), pushbackMs, leftMs }, random);
       events.failed({ error, attempt, durationMs: durationMs(), retryInMs, current });
       const until = new Date(now.getTime() + retryInMs);
       await sleepThroughSteps(clock, { until, tickMs: decideTickMs(retryInMs) }, signal);
@@ -168,7 +177,7 @@ async function obtainIdentity(
   }
 }
 
-type Requested = Pick<Obtained, "identity" | "requestedSpiffeId" | "renewAt" | "leftAtRenewalMs">;
+type Requested = Pick<Obtained, "identity" | "requestedSpiffeId" | "renewAt" | "leftAtRenewalMs" | "clockAheadMs">;
 
 async function requestIdentity(
   options: WorkloadIdentityOptions,
@@ -178,6 +187,7 @@ async function requestIdentity(
   const { caClient, clock, random, key } = dependencies;
   const requestedSpiffeId = await dependencies.requestedSpiffeId();
   const csrPem = createCsr({ key, spiffeId: requestedSpiffeId });
+  const askedAt = clock.now();
   const issued = await caClient.createCertificate(csrPem, options.ttlSeconds, signal);
   const receivedAt = clock.now();
   const svid = checkIssuedCertificate(issued, key, receivedAt);
@@ -187,5 +197,11 @@ async function requestIdentity(
   const leftMs = decideLeftMs({ receivedAt, validity, requestedTtlMs: options.ttlSeconds * 1000 });
   const renewalMs = decideRenewalMs(leftMs, options.rotation, random);
   const renewAt = new Date(receivedAt.getTime() + renewalMs);
-  return { identity, requestedSpiffeId, renewAt, leftAtRenewalMs: leftMs - renewalMs };
+  const clockAheadMs = decideClockAheadMs({ askedAt, receivedAt, signedAt: signingTimeOf(validity, options) });
+  return { identity, requestedSpiffeId, renewAt, leftAtRenewalMs: leftMs - renewalMs, clockAheadMs };
+}
+
+/** When the CA signed, by its own clock. */
+function signingTimeOf({ notBefore }: { readonly notBefore: Date }, { caBackdatingMs }: WorkloadIdentityOptions): Date {
+  return new Date(notBefore.getTime() + caBackdatingMs);
 }

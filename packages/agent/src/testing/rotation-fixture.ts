@@ -43,7 +43,13 @@ export async function startRotation(
   let open = 0;
   let mostOpen = 0;
   const { identity, task } = createWorkloadIdentity(
-    { keyType: "P-256", ttlSeconds: 10, rotation: { graceRatio: 0.5, graceRatioJitter: 0 }, ...rest },
+    {
+      keyType: "P-256",
+      ttlSeconds: 10,
+      caBackdatingMs: 120_000,
+      rotation: { graceRatio: 0.5, graceRatioJitter: 0 },
+      ...rest,
+    },
     {
       caClient: ca,
       requestedSpiffeId: async () => parseSpiffeId("spiffe://cluster.local/ns/demo/sa/frontend"),
