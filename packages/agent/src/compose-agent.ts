@@ -11,11 +11,12 @@ import {
 } from "@signet/runtime";
 import { describeName, type TrustBundle } from "@signet/x509";
 import type { CaClient } from "./ca-client/ca-client.ts";
-import { caEndpointOf } from "./ca-client/ca-endpoint.ts";
+import { caEndpointOf, mountedMeshRoot } from "./ca-client/ca-endpoint.ts";
 import { type CaClientEvents, createGrpcCaClient } from "./ca-client/grpc-ca-client.ts";
 import { readTokenFile, type TokenFileResult } from "./ca-client/token-file.ts";
 import { agentEvents, logEvent } from "./events.ts";
 import { requestedSpiffeId } from "./identity/requested-spiffe-id.ts";
+import { withMountedRoots } from "./identity/trust-bundle-source.ts";
 import { createWorkloadIdentity, notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
 import { type AgentMetrics, createAgentMetrics } from "./metrics.ts";
 import { createCertificateFiles } from "./output/certificate-files.ts";
@@ -85,10 +86,12 @@ export async function composeAgent(
       random,
     },
   );
+  const served = servedIdentity(settings, workload.identity, { clock, logger });
+  const { identity } = served;
   const board = createSecretBoard(`${startedAt.toISOString()}/${processId}`);
   const files = createFileSecrets({ board }, { clock, events: reportFileSecrets(logger) });
   const publisher = createSecretPublisher({
-    identity: workload.identity,
+    identity,
     board,
     keyFormat: keyFormatOf(settings),
     onBundleChange: (bundle) => reportBundle(bundle, logger),
@@ -97,7 +100,7 @@ export async function composeAgent(
     state: createServingState(),
     socketPath: sdsSocketPath(settings),
     processId,
-    identity: workload.identity,
+    identity,
     lastFailure: identityReport.lastFailure,
     clock,
     metrics,
@@ -106,12 +109,36 @@ export async function composeAgent(
     files,
     tasks: [
       workload.task,
+      ...served.tasks,
       publisher,
       files.task,
-      ...(cache === undefined ? [] : [keepIdentity(cache, workload.identity, logger)]),
-      ...outputTasks(settings, { identity: workload.identity, metrics }, { clock, random, logger }),
+      ...(cache === undefined ? [] : [keepIdentity(cache, identity, logger)]),
+      ...outputTasks(settings, { identity, metrics }, { clock, random, logger }),
     ],
   };
+}
+
+/** The identity as consumers see it: with the roots that are mounted, where Istio mounts the mesh's own. */
+function servedIdentity(
+  settings: AgentSettings,
+  identity: Source<WorkloadIdentity>,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): { readonly identity: Source<WorkloadIdentity>; readonly tasks: readonly Task[] } {
+  const rootFile = mountedMeshRoot(settings);
+  if (rootFile === undefined) return { identity, tasks: [] };
+  return withMountedRoots(
+    { identity, rootFile },
+    {
+      clock,
+      events: {
+        rootsAdded({ path, authorities }) {
+          const subjects = authorities.map(({ subject }) => describeName(subject));
+          logEvent(logger, agentEvents.mountedRootsAdded, { path, subjects });
+        },
+        rootsUnreadable: (event) => logEvent(logger, agentEvents.mountedRootsUnreadable, event),
+      },
+    },
+  );
 }
 
 /** What writes the identity into files, where there is a directory for them. */

@@ -66,6 +66,16 @@ export const agentEvents = {
     fields: ["previousSpiffeId", "spiffeId"],
   },
   trustBundleChanged: { level: "info", message: "trust bundle changed", fields: ["authorities", "subjects"] },
+  mountedRootsAdded: {
+    level: "info",
+    message: "mounted roots are served that did not come with the SVID",
+    fields: ["path", "subjects"],
+  },
+  mountedRootsUnreadable: {
+    level: "warn",
+    message: "mounted roots cannot be read, those before stay",
+    fields: ["path", "error"],
+  },
   trustBundleSkipped: {
     level: "warn",
     message: "part of the trust bundle cannot be parsed and is left out",

@@ -49,3 +49,14 @@ function rootOf(settings: { readonly caRootCa: string; readonly certProvider: st
   if (settings.caRootCa !== "") return { kind: "file", path: settings.caRootCa };
   return { kind: "file", path: settings.certProvider === "custom" ? legacyMountedRoot : mountedRoot };
 }
+
+/**
+ * The file of the mesh's own roots, or undefined where it is not certain to be that: any other file of roots, and the system's,
+ * say whom to believe to be the CA, and not whom to believe to be a workload.
+ */
+export function mountedMeshRoot(settings: {
+  readonly caRootCa: string;
+  readonly certProvider: string;
+}): string | undefined {
+  return settings.caRootCa === "" && settings.certProvider === "istiod" ? mountedRoot : undefined;
+}
