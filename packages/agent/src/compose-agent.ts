@@ -12,6 +12,7 @@ import {
 import { describeName, type TrustBundle } from "@signet/x509";
 import type { CaClient } from "./ca-client/ca-client.ts";
 import { caEndpointOf, mountedMeshRoot } from "./ca-client/ca-endpoint.ts";
+import { createFailoverCaClient } from "./ca-client/failover-ca-client.ts";
 import { type CaClientEvents, createGrpcCaClient } from "./ca-client/grpc-ca-client.ts";
 import { readTokenFile, type TokenFileResult } from "./ca-client/token-file.ts";
 import { agentEvents, logEvent } from "./events.ts";
@@ -58,7 +59,6 @@ export async function composeAgent(
   const startedAt = clock.now();
   const processId = randomBytes(4).toString("hex");
   const token = (): Promise<TokenFileResult> => readTokenFile(settings.tokenFile);
-  const endpoint = caEndpointOf(settings);
 
   const { cache, restored } = await restoreIdentity(settings, { clock, logger });
   const metrics = createAgentMetrics({
@@ -66,10 +66,7 @@ export async function composeAgent(
     isStale: () => isStale(workload.identity.current(), { restored, clock }),
   });
   const identityReport = reportIdentity(metrics, { logger, clock, startedAt });
-  const caClient = createGrpcCaClient(
-    { ...settings, endpoint, token, headers: settings.caHeaders, deadlineMs: caDeadlineMs },
-    reportCaClient(settings, logger),
-  );
+  const caClient = openCaClient(settings, { token, logger });
   const workload = createWorkloadIdentity(
     {
       keyType: workloadKeyType(settings),
@@ -167,9 +164,42 @@ function secondsToExpiry(identity: WorkloadIdentity | undefined, clock: Clock): 
   return identity === undefined ? undefined : (notAfterOf(identity).getTime() - clock.now().getTime()) / 1000;
 }
 
-function reportCaClient(settings: AgentSettings, logger: Logger): CaClientEvents {
-  const { tokenFile } = settings;
-  const caAddress = formatHostPort(settings.caAddress);
+/** One client of all addresses of the CA. */
+function openCaClient(
+  settings: AgentSettings,
+  { token, logger }: { readonly token: () => Promise<TokenFileResult>; readonly logger: Logger },
+): CaClient & { close(): void } {
+  const addresses = [settings.caAddress, ...settings.caFallbacks];
+  const clients = addresses.map((caAddress) =>
+    createGrpcCaClient(
+      {
+        ...settings,
+        endpoint: caEndpointOf({ ...settings, caAddress }),
+        token,
+        headers: settings.caHeaders,
+        deadlineMs: caDeadlineMs,
+      },
+      reportCaClient(settings.tokenFile, { caAddress: formatHostPort(caAddress), logger }),
+    ),
+  );
+  const { createCertificate } = createFailoverCaClient(clients, {
+    switched({ index, error }) {
+      const caAddress = formatHostPort(addresses[index] ?? settings.caAddress);
+      logEvent(logger, agentEvents.caSwitched, { caAddress, error });
+    },
+  });
+  return {
+    createCertificate,
+    close() {
+      for (const client of clients) client.close();
+    },
+  };
+}
+
+function reportCaClient(
+  tokenFile: string,
+  { caAddress, logger }: { readonly caAddress: string; readonly logger: Logger },
+): CaClientEvents {
   return {
     tokenUnavailable: ({ reason }) => logEvent(logger, agentEvents.tokenUnavailable, { tokenFile, reason }),
     connecting: ({ serverName }) => logEvent(logger, agentEvents.caConnectionOpened, { caAddress, serverName }),

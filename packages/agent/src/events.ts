@@ -25,6 +25,11 @@ export const agentEvents = {
     fields: ["tokenFile", "reason"],
   },
   caConnectionOpened: { level: "debug", message: "CA connection opened", fields: ["caAddress", "serverName"] },
+  caSwitched: {
+    level: "warn",
+    message: "CA cannot be reached, asking another address",
+    fields: ["caAddress", "error"],
+  },
   svidIssued: {
     level: "info",
     message: "SVID issued",

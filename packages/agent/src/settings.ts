@@ -1,4 +1,4 @@
-import { type HostPort, type LogLevel, logLevels, type Setting, setting } from "@signet/runtime";
+import { type HostPort, type LogLevel, logLevels, parseHostPort, type Setting, setting } from "@signet/runtime";
 import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
 import type { KeyType } from "@signet/x509";
 import { defaultCaAddress } from "./ca-client/ca-endpoint.ts";
@@ -10,6 +10,7 @@ const socketDirectory = "./var/run/secrets/workload-spiffe-uds";
 /** What the agent can be told, as values. */
 export type AgentSettingValues = {
   readonly caAddress: HostPort;
+  readonly caFallbacks: readonly HostPort[];
   readonly caRootCa: string;
   readonly istiodSan: string;
   readonly certProvider: string;
@@ -57,6 +58,14 @@ export const agentSettings: { readonly [K in keyof AgentSettingValues]: Setting<
     flag: "ca-addr",
     default: defaultCaAddress,
     description: "address of the CA; port 15010 means plain text",
+  }),
+  caFallbacks: setting.parsed({
+    env: "SIGNET_CA_FALLBACK_ADDRS",
+    flag: "ca-fallback-addrs",
+    default: [],
+    description: "further addresses of the CA, asked in turn when the one before cannot be reached",
+    read: parseAddresses,
+    placeholder: "<host:port,...>",
   }),
   caRootCa: setting.text({
     env: "CA_ROOT_CA",
@@ -285,6 +294,12 @@ function parseShare(text: string): number {
   const share = Number(text);
   if (!/^\d*\.?\d+$/.test(text) || !(share >= 0 && share <= 1)) throw new Error("not a number from 0 to 1");
   return share;
+}
+
+function parseAddresses(text: string): readonly HostPort[] {
+  const addresses = text.split(",").map((address) => parseHostPort(address.trim()));
+  if (addresses.some(({ port }) => port === 0)) throw new Error("the port 0 is served by nobody");
+  return addresses;
 }
 
 function parseGroupId(text: string): number {
