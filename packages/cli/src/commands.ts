@@ -43,6 +43,11 @@ const commands: readonly Command[] = [
     run: async (args) => (await import("./jwt/explain.ts")).runJwtExplain(args, process),
   },
   {
+    name: "envoy-config",
+    summary: "print the Envoy filters that istiod would make for a workload of Istio's documents",
+    run: async (args, env) => (await import("./envoy-config/envoy-config.ts")).runEnvoyConfig(args, env, process),
+  },
+  {
     name: "version",
     summary: "print the version",
     run: async () => {

@@ -13,3 +13,4 @@ export { startVault } from "./demo/vault/start-vault.ts";
 export { type VaultObjects, vaultObjects } from "./demo/vault/vault-objects.ts";
 export type { VaultOperator } from "./demo/vault/vault-operator.ts";
 export { connectVault, type VaultCall, type VaultServer } from "./demo/vault/vault-server.ts";
+export { toYaml } from "./text/to-yaml.ts";
