@@ -14,6 +14,7 @@ export type {
   InvalidProvider,
   ProviderService,
 } from "./extension-provider.ts";
+export { joinedHeaderValues } from "./joined-headers.ts";
 export type { ClaimToHeader, JwtHeaderLocation, JwtRule } from "./jwt-rule.ts";
 export {
   type MeshCaCertificate,

@@ -5,9 +5,9 @@ export type ConnectionAttributes = {
    * plaintext and for a client without a certificate.
    */
   readonly peerPrincipal?: string;
-  /** Address of the TCP peer, or of the PROXY protocol; IPv4 or IPv6 without a port. Absent on a Unix socket. */
+  /** Address of the TCP peer, whatever the PROXY protocol says; IPv4 or IPv6 without a port. Absent on a Unix socket. */
   readonly directRemoteIp?: string;
-  /** Address of the client by X-Forwarded-For and trusted hops; on TCP the same as `directRemoteIp`. */
+  /** Address of the client by X-Forwarded-For and trusted hops, else by the PROXY protocol, else that of the TCP peer. */
   readonly remoteIp?: string;
   readonly destinationIp?: string;
   /** The port that the workload listens on, not its Service's. */

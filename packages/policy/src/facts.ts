@@ -40,6 +40,12 @@ export class Facts {
     return this.#host;
   }
 
+  /** In lower case: Envoy keeps it so, and a value with capitals matches nothing. */
+  get sni(): string | undefined {
+    const { sni } = this.request;
+    return sni === undefined ? undefined : lowerCaseAscii(sni);
+  }
+
   get method(): string | undefined {
     return this.request.kind === "tcp" ? undefined : this.request.method;
   }

@@ -1,5 +1,5 @@
+import { joinedHeaderValues } from "@signet/documents";
 import { isBase64UrlLetter } from "./base64url.ts";
-import { joinedValues } from "./joined-headers.ts";
 import type { RequestAuthOptions } from "./options.ts";
 import { hasTokenForm } from "./parse-token.ts";
 import type { RequestAuthProfile } from "./profile.ts";
@@ -35,8 +35,7 @@ export function indexHeaders(headers: RequestToAuthenticate["headers"], wanted: 
     if (known === undefined) values.set(name, [value]);
     else known.push(value);
   }
-  for (const [name, known] of values) if (known.length > 1) values.set(name, joinedValues(name, known));
-  return values;
+  return new Map([...values].map(([name, known]) => [name, joinedHeaderValues(name, known)]));
 }
 
 /** Where tokens may be, and how they are read there. */

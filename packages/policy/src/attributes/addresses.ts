@@ -3,7 +3,7 @@ import { type IpBlock, isInBlock, parseIpBlock } from "../match/ip-address.ts";
 import type { IndexKey } from "../rules/index-key.ts";
 import type { Attribute } from "./attribute.ts";
 
-/** `ipBlocks` and `source.ip`: the TCP peer, or what the PROXY protocol says; never a header. */
+/** `ipBlocks` and `source.ip`: the TCP peer; never what the PROXY protocol or a header says. */
 export const sourceIp: Attribute = ipAttribute("directRemoteIp", "source IP");
 
 /** `remoteIpBlocks` and `remote.ip`: the client by X-Forwarded-For and trusted hops. */

@@ -4,18 +4,18 @@ import type { Dimension } from "../rules/index-key.ts";
 import type { Attribute } from "./attribute.ts";
 import { patternKeys } from "./pattern-keys.ts";
 
-const dimension: Dimension = { kind: "text", id: "sni", read: ({ request }) => request.sni };
+const dimension: Dimension = { kind: "text", id: "sni", read: (facts) => facts.sni };
 
-/** `connection.sni`: the server name that was asked for. */
+/** `connection.sni`: the server name that was asked for, in lower case as Envoy keeps it. */
 export const connectionSni: Attribute = {
   title: "SNI",
   httpOnly: false,
-  read: ({ request }) => request.sni,
+  read: (facts) => facts.sni,
   compile: (values) => {
     const patterns = values.map((value) => starPattern(toOctets(value), "octets"));
     const matches = textTest(patterns);
     return {
-      test: ({ request: { sni } }) => sni !== undefined && matches(sni),
+      test: ({ sni }) => sni !== undefined && matches(sni),
       ...patternKeys(patterns, dimension),
     };
   },

@@ -1,3 +1,4 @@
+import { joinedHeaderValues } from "@signet/documents";
 import { lowerCaseAscii } from "../authorization-request.ts";
 import type { Facts } from "../facts.ts";
 import { toOctets } from "../match/octets.ts";
@@ -8,7 +9,7 @@ import { patternKeys } from "./pattern-keys.ts";
 
 type HeaderMatching = CompileContext["headerMatching"];
 
-/** `request.headers[NAME]`: one of the header's values, or all of them joined with commas, as Envoy did before 1.38. */
+/** `request.headers[NAME]`: one of the header's values as Envoy keeps them, or all of them joined with commas, as Envoy did before 1.38. */
 export function requestHeader(name: string): Attribute {
   const key = lowerCaseAscii(toOctets(name));
   return {
@@ -38,6 +39,7 @@ function headerTest(key: string, matching: HeaderMatching, matches: (text: strin
 
 function headerOf(facts: Facts, key: string, matching: HeaderMatching): string | readonly string[] | undefined {
   const value = facts.header(key);
-  if (typeof value !== "object" || matching === "each") return value;
+  if (typeof value !== "object") return value;
+  if (matching === "each") return joinedHeaderValues(key, value);
   return value.length === 0 ? undefined : value.join(",");
 }

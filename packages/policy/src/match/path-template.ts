@@ -31,8 +31,7 @@ export function parsePathTemplate(value: string): PathTemplate | undefined {
       continue;
     }
     // A slash at the end is all right, as long as something stands before it.
-    if (segment === "" ? index === 0 || index < segments.length - 1 : !isCovered(segment, 0, segment.length, false))
-      return undefined;
+    if (segment === "" ? index === 0 || index < segments.length - 1 : !isLiteral(segment)) return undefined;
     if (seenRest) after.push(segment);
     else before.push(segment);
   }
@@ -64,6 +63,11 @@ export function matchPathTemplate({ before, after }: PathTemplate, path: string)
 
 const slash = 0x2f;
 
+/** A star in a literal would be an operator of Envoy's. */
+function isLiteral(segment: string): boolean {
+  return !segment.includes("*") && isCovered(segment, 0, segment.length, false);
+}
+
 function isCovered(text: string, from: number, to: number, slashes: boolean): boolean {
   for (let at = from; at < to; at++) {
     const code = text.charCodeAt(at);
@@ -72,11 +76,11 @@ function isCovered(text: string, from: number, to: number, slashes: boolean): bo
   return true;
 }
 
-/** `pchar` of RFC 3986 section 3.3 without the star, a percent sign wherever it stands. */
+/** `pchar` of RFC 3986 section 3.3, a percent sign wherever it stands. */
 function isPathCharacter(code: number): boolean {
   return code < 0x80 && pathCharacters[code] === 1;
 }
 
 const pathCharacters: Uint8Array = Uint8Array.from({ length: 0x80 }, (_, code) =>
-  /[A-Za-z0-9\-._~%!$&'()+,;:@=]/.test(String.fromCharCode(code)) ? 1 : 0,
+  /[A-Za-z0-9\-._~%!$&'()*+,;:@=]/.test(String.fromCharCode(code)) ? 1 : 0,
 );

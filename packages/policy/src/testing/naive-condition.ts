@@ -1,9 +1,10 @@
 import { BlockList } from "node:net";
-import type {
-  AuthorizationCondition,
-  AuthorizationOperation,
-  AuthorizationPolicy,
-  AuthorizationSource,
+import {
+  type AuthorizationCondition,
+  type AuthorizationOperation,
+  type AuthorizationPolicy,
+  type AuthorizationSource,
+  joinedHeaderValues,
 } from "@signet/documents";
 import type { AuthorizationRequest } from "../authorization-request.ts";
 import type { CompileOptions } from "../compile-policies.ts";
@@ -104,7 +105,11 @@ function matcherOf(about: string, value: string, context: NaiveContext): Matcher
       return pattern === undefined ? undefined : () => matches(pattern, http?.path?.replace(/[?#].*$/s, ""));
     }
     case "connection.sni":
-      return () => matches(starRegExp(value, ".+"), request.sni);
+      return () =>
+        matches(
+          starRegExp(value, ".+"),
+          request.sni?.replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+        );
     default:
       return keyedMatcher(about, value, context);
   }
@@ -151,7 +156,8 @@ function headerValues(name: string, request: AuthorizationRequest, options: Comp
   const found = Object.hasOwn(pseudo, lower) ? pseudo[lower] : request.headers.get(lower);
   if (found === undefined) return [];
   if (typeof found === "string") return [found];
-  return options.headerMatching === "joined" && found.length > 0 ? [found.join(",")] : found;
+  if (options.headerMatching === "joined" && found.length > 0) return [found.join(",")];
+  return joinedHeaderValues(lower, found);
 }
 
 function valueAt(object: unknown, path: readonly string[]): unknown {

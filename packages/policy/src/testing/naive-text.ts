@@ -35,12 +35,12 @@ export function starRegExp(value: string, loneStar: string): string {
   return quote(value);
 }
 
-const segment = "[A-Za-z0-9\\-\\._~%!$&'()+,;:@=]";
+const segment = "[A-Za-z0-9\\-\\._~%!$&'()*+,;:@=]";
 
 /** A path template, or undefined where Envoy takes none. */
 export function templateRegExp(value: string): string | undefined {
   const parts = value.split("/");
-  const literal = new RegExp(`^${segment}+$`);
+  const literal = new RegExp(`^${segment.replace("*", "")}+$`);
   const inner = parts.slice(1, -1);
   const last = parts.at(-1) ?? "";
   const isPart = (part: string): boolean => part === "{*}" || part === "{**}" || literal.test(part);

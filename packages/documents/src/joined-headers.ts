@@ -1,5 +1,4 @@
-/** Headers that Envoy keeps as one value: those that came, with a comma between them. Measured with Envoy 1.40. */
-const joined: ReadonlySet<string> = new Set([
+const names: ReadonlySet<string> = new Set([
   ...["accept", "accept-encoding", "access-control-request-headers", "access-control-request-method", "authorization"],
   ...[
     "cache-control",
@@ -17,7 +16,16 @@ const joined: ReadonlySet<string> = new Set([
   ...["x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-request-id"],
 ]);
 
-/** The values of a header, its name in lower case, as Envoy's filters see them: nothing is put beside one that is empty. */
-export function joinedValues(name: string, values: string[]): string[] {
-  return joined.has(name) && values.length > 1 ? [values.filter((value) => value !== "").join(",")] : values;
+/**
+ * Returns the values of a header, its name in lower case, as Envoy's filters see them: some well-known headers are kept as one
+ * value, those that came with a comma between them and nothing beside one that is empty. Measured with Envoy 1.40.
+ * @example
+ * ```ts
+ * import { joinedHeaderValues } from "@signet/documents";
+ * joinedHeaderValues("user-agent", ["a", "b"]); // ["a,b"]
+ * joinedHeaderValues("x-team", ["a", "b"]); // ["a", "b"]
+ * ```
+ */
+export function joinedHeaderValues(name: string, values: readonly string[]): readonly string[] {
+  return values.length > 1 && names.has(name) ? [values.filter((value) => value !== "").join(",")] : values;
 }
