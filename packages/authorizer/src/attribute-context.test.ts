@@ -86,7 +86,7 @@ describe("parseAttributeContext reads", () => {
     ],
   };
   test.each([
-    ["nothing at all", {}, empty],
+    ["nothing at all", {}, { ...empty, tcp: true }],
     ["null as absent", { source: null, request: { http: null }, tlsSession: { sni: null } }, empty],
     [
       "a port as text",

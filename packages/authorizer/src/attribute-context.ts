@@ -18,6 +18,8 @@ export type AttributedRequest = {
   readonly source: AttributedPeer;
   /** Whom it came to. */
   readonly destination: AttributedPeer;
+  /** There exactly where the connection carries no HTTP, and the fields above are empty. */
+  readonly tcp?: true;
   /** The server name of the TLS handshake. */
   readonly sni?: string;
   /** `metadata_context.filter_metadata`: what filters before have found out, by filter. */
@@ -65,9 +67,11 @@ const maxJsonLength = 4_194_304;
 export function parseAttributeContext(value: unknown): AttributedRequest {
   const root = readMessage(value, "");
   const attributes = root.holds("attributes") ? root.message("attributes") : root;
+  const request = attributes.message("request");
   const sni = attributes.message("tlsSession").text("sni");
   return {
-    ...readHttpRequest(attributes.message("request").message("http")),
+    ...readHttpRequest(request.message("http")),
+    ...(request.holds("http") ? {} : { tcp: true as const }),
     source: readPeer(attributes.message("source")),
     destination: readPeer(attributes.message("destination")),
     ...(sni === "" ? {} : { sni }),

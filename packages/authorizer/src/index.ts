@@ -4,6 +4,15 @@ export {
   parseAttributeContext,
   parseAttributeContextText,
 } from "./attribute-context.ts";
+export { type AuthorizationReason, type AuthorizationResult, deniedBody } from "./authorization-result.ts";
+export {
+  type Authorizer,
+  type AuthorizerDependencies,
+  type AuthorizerOptions,
+  type AuthorizerProblem,
+  createAuthorizer,
+} from "./authorize-request.ts";
+export type { CustomAnswer, CustomProvider, CustomQuestion, RefusalAnswer } from "./custom-provider.ts";
 export type { DocumentSet } from "./document-set.ts";
 export {
   type DocumentEvents,
@@ -15,9 +24,11 @@ export {
 } from "./document-source.ts";
 export { AuthorizerError, type AuthorizerErrorCode } from "./errors.ts";
 export type { JwksHealth, JwksPoolDependencies } from "./jwks-pool.ts";
+export { remoteIpOf } from "./remote-ip.ts";
 export {
-  type AuthenticationDocuments,
   createRequestAuthenticator,
+  type KeyOptions,
   type RequestAuthenticator,
   type RequestAuthenticatorOptions,
 } from "./request-authenticator.ts";
+export type { AttachmentOptions, AuthenticationDocuments } from "./workload-rules.ts";

@@ -1,33 +1,33 @@
-import {
-  type Document,
-  type JwtRule,
-  type RefusedDocument,
-  type RequestAuthentication,
-  type Selectable,
-  selectDocuments,
-  type Workload,
-} from "@signet/documents";
+import type { JwtRule, RefusedDocument, Workload } from "@signet/documents";
 import {
   authenticateRequestNow,
-  type CompiledJwtRules,
-  compileJwtRules,
   type KeysOf,
-  keysFromSources,
   type RequestAuthenticationResult,
   type RequestAuthOptions,
   type RequestToAuthenticate,
 } from "@signet/request-auth";
 import type { Clock, Task } from "@signet/runtime";
 import { createJwksPool, type JwksHealth, type JwksPool, type JwksPoolDependencies } from "./jwks-pool.ts";
+import {
+  type AttachmentOptions,
+  type AuthenticationDocuments,
+  attachedTo,
+  compileWorkloadRules,
+  jwtRulesOf,
+  type RuleOptions,
+  type WorkloadRules,
+} from "./workload-rules.ts";
 
 /** Which documents count for whom, and how tokens are judged: profile "istio" and no other option unless given. */
-export type RequestAuthenticatorOptions = RequestAuthOptions & {
-  /** Whose requests these are; without it every RequestAuthentication counts, whatever it is attached to. */
-  readonly workload?: Workload;
-  /** The namespace whose documents are the whole mesh's; `istio-system` unless given. */
-  readonly rootNamespace?: string;
-  /** As `selectorsReachGateways` of `selectDocuments`. */
-  readonly selectorsReachGateways?: boolean;
+export type RequestAuthenticatorOptions = RequestAuthOptions &
+  AttachmentOptions &
+  KeyOptions & {
+    /** Whose requests these are; without it every RequestAuthentication counts, whatever it is attached to. */
+    readonly workload?: Workload;
+  };
+
+/** Where the keys of rules come from. */
+export type KeyOptions = {
   /** JWKS documents that stand for those of an issuer, or of a `jwksUri`, so that no connection is made for them. */
   readonly jwksOf?: ReadonlyMap<string, string>;
   /** Whether keys may be fetched over http from other machines; by default where the profile is not "strict". */
@@ -35,12 +35,6 @@ export type RequestAuthenticatorOptions = RequestAuthOptions & {
   /** Age at which keys are fetched again, and up to which they count; see `JwksSourceOptions`. */
   readonly refreshMs?: number;
   readonly maxAgeMs?: number;
-};
-
-/** The documents of a `DocumentSet` that matter here. */
-export type AuthenticationDocuments = {
-  readonly documents: readonly Document[];
-  readonly refused: readonly RefusedDocument[];
 };
 
 /** Says who requests to one workload are from. */
@@ -65,8 +59,6 @@ export interface RequestAuthenticator {
   /** Of every issuer whose keys are fetched. */
   health(): readonly JwksHealth[];
 }
-
-const defaultRootNamespace = "istio-system";
 
 /**
  * Returns an authenticator for the requests to one workload, by the RequestAuthentications among `documents` that attach to it.
@@ -102,40 +94,40 @@ export function createRequestAuthenticator(
   return authenticator;
 }
 
-/** What is in force, as a whole. */
-type InForce = {
-  readonly rules: readonly JwtRule[];
-  readonly compiled: CompiledJwtRules;
-  readonly keysOf: KeysOf;
-  readonly refused: readonly RefusedDocument[];
-};
+/** Options taken apart, for who opens a pool and compiles rules. */
+export function splitOptions(options: RequestAuthOptions & AttachmentOptions & KeyOptions): {
+  readonly ruleOptions: RuleOptions;
+  readonly poolOptions: Parameters<typeof createJwksPool>[0];
+} {
+  const { rootNamespace, selectorsReachGateways, jwksOf, allowHttp, refreshMs, maxAgeMs, ...judging } = options;
+  const attachment = {
+    ...(rootNamespace === undefined ? {} : { rootNamespace }),
+    ...(selectorsReachGateways === undefined ? {} : { selectorsReachGateways }),
+  };
+  return {
+    ruleOptions: { attachment, jwksOf: jwksOf ?? new Map(), judging },
+    poolOptions: {
+      allowHttp: allowHttp ?? judging.profile !== "strict",
+      ...(refreshMs === undefined ? {} : { refreshMs }),
+      ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    },
+  };
+}
 
 class WorkloadAuthenticator implements RequestAuthenticator {
   readonly task: Task;
-  readonly #attachment: Pick<RequestAuthenticatorOptions, "workload" | "rootNamespace" | "selectorsReachGateways">;
-  readonly #jwksOf: ReadonlyMap<string, string>;
-  readonly #options: RequestAuthOptions;
+  readonly #workload: Workload | undefined;
+  readonly #options: RuleOptions;
   readonly #clock: Clock;
   readonly #pool: JwksPool;
-  #inForce: InForce | undefined;
+  #inForce: WorkloadRules | undefined;
 
-  constructor(options: RequestAuthenticatorOptions, dependencies: JwksPoolDependencies) {
-    const { workload, rootNamespace, selectorsReachGateways, jwksOf, allowHttp, refreshMs, maxAgeMs, ...others } =
-      options;
-    this.#attachment = {
-      ...(workload === undefined ? {} : { workload }),
-      ...(rootNamespace === undefined ? {} : { rootNamespace }),
-      ...(selectorsReachGateways === undefined ? {} : { selectorsReachGateways }),
-    };
-    this.#jwksOf = jwksOf ?? new Map();
-    this.#options = others;
+  constructor({ workload, ...options }: RequestAuthenticatorOptions, dependencies: JwksPoolDependencies) {
+    const { ruleOptions, poolOptions } = splitOptions(options);
+    this.#workload = workload;
+    this.#options = ruleOptions;
     this.#clock = dependencies.clock;
-    const limits = {
-      allowHttp: allowHttp ?? others.profile !== "strict",
-      ...(refreshMs === undefined ? {} : { refreshMs }),
-      ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
-    };
-    this.#pool = createJwksPool(limits, dependencies);
+    this.#pool = createJwksPool(poolOptions, dependencies);
     this.task = this.#pool.task;
   }
 
@@ -151,18 +143,11 @@ class WorkloadAuthenticator implements RequestAuthenticator {
     return authenticateRequestNow(compiled, request, { keysOf, clock: this.#clock }, signal);
   }
 
-  replace({ documents, refused }: AuthenticationDocuments): void {
-    const broken = this.#select(refused.filter(mayHoldRules));
-    const written = this.#select(documents.filter(isRequestAuthentication)).flatMap(({ jwtRules }) => jwtRules);
-    const rules = written.map((rule) => withKeys(rule, this.#jwksOf));
-    this.#pool.use(rules);
-    const sources = new Map(rules.map((rule) => [rule, this.#pool.sourceOf(rule)]));
-    this.#inForce = {
-      rules,
-      compiled: compileJwtRules(broken.length === 0 ? rules : refusingRules(rules), this.#options),
-      keysOf: keysFromSources((rule) => sources.get(rule)),
-      refused: broken,
-    };
+  replace(documents: AuthenticationDocuments): void {
+    const { attachment, jwksOf } = this.#options;
+    this.#pool.use(jwtRulesOf(attachedTo(documents.documents, this.#workload, attachment), jwksOf));
+    const [workload, options, pool] = [this.#workload, this.#options, this.#pool];
+    this.#inForce = compileWorkloadRules(documents, { workload, options, pool });
   }
 
   readonly keysOf: KeysOf = (rule, header, signal) => this.#current().keysOf(rule, header, signal);
@@ -179,49 +164,8 @@ class WorkloadAuthenticator implements RequestAuthenticator {
     return this.#pool.health();
   }
 
-  #current(): InForce {
+  #current(): WorkloadRules {
     if (this.#inForce === undefined) throw new Error("no rules have been put in force");
     return this.#inForce;
   }
-
-  #select<T extends Selectable>(documents: readonly T[]): readonly T[] {
-    const { workload, rootNamespace = defaultRootNamespace, selectorsReachGateways } = this.#attachment;
-    if (workload === undefined) return documents;
-    const reach = selectorsReachGateways === undefined ? {} : { selectorsReachGateways };
-    return selectDocuments(documents, workload, { rootNamespace, ...reach });
-  }
 }
-
-function isRequestAuthentication(document: Document): document is RequestAuthentication {
-  return document.kind === "RequestAuthentication";
-}
-
-/** Also one of which not even the kind is known. */
-function mayHoldRules({ kind }: RefusedDocument): boolean {
-  return kind === undefined || kind === "RequestAuthentication";
-}
-
-function withKeys(rule: JwtRule, jwksOf: ReadonlyMap<string, string>): JwtRule {
-  if (rule.jwks !== undefined) return rule;
-  const jwks = jwksOf.get(rule.issuer) ?? (rule.jwksUri === undefined ? undefined : jwksOf.get(rule.jwksUri));
-  return jwks === undefined ? rule : { ...rule, jwks };
-}
-
-/** The same rules without a single key, and one for any issuer at the usual places: they refuse every token that they find. */
-function refusingRules(rules: readonly JwtRule[]): readonly JwtRule[] {
-  const anyIssuer: JwtRule = {
-    issuer: "",
-    audiences: [],
-    fromHeaders: [],
-    fromParams: [],
-    fromCookies: [],
-    forwardOriginalToken: false,
-    outputClaimToHeaders: [],
-    timeoutMs: 5_000,
-    spaceDelimitedClaims: [],
-    position: { file: "", line: 1, column: 1 },
-  };
-  return [anyIssuer, ...rules].map((rule) => ({ ...rule, jwks: noKeys }));
-}
-
-const noKeys = '{"keys":[]}';
