@@ -110,19 +110,20 @@ function readCall({ path, call, metadata }: IncomingCall, trustedHops: number): 
     metadata.get(name).map((value): [string, string] => [name, typeof value === "string" ? value : base64(value)]),
   );
   const { transportSecurityType, sslPeerCertificate } = call.getAuthContext();
-  const isTls = transportSecurityType === "ssl";
+  const { encrypted, ...connection } = readConnection({
+    ...call.getConnectionInfo(),
+    encrypted: transportSecurityType === "ssl",
+    // grpc-js shows a certificate only when it has been verified.
+    authorized: sslPeerCertificate !== undefined,
+    getPeerCertificate: () => sslPeerCertificate ?? null,
+  });
   return {
     method: "POST",
-    scheme: forwardedScheme(headers, trustedHops) ?? (isTls ? "https" : "http"),
+    scheme: forwardedScheme(headers, trustedHops) ?? (encrypted ? "https" : "http"),
     host: call.getHost(),
     path,
     headers,
-    ...readConnection({
-      ...call.getConnectionInfo(),
-      // grpc-js shows a certificate only when it has been verified.
-      authorized: sslPeerCertificate !== undefined,
-      getPeerCertificate: () => sslPeerCertificate ?? null,
-    }),
+    ...connection,
   };
 }
 

@@ -56,8 +56,9 @@ export function readNodeRequest(
   if (authority !== undefined && hosts.some((host) => host !== authority)) return undefined;
   const asked = parseRequestTarget({ method, target }, authority === undefined ? hosts : [authority]);
   if (asked === undefined) return undefined;
-  const scheme = forwardedScheme(headers, trustedHops) ?? (socket.encrypted === true ? "https" : "http");
-  return { method, scheme, ...asked, headers, ...readConnection(socket) };
+  const { encrypted, ...connection } = readConnection(socket);
+  const scheme = forwardedScheme(headers, trustedHops) ?? (encrypted ? "https" : "http");
+  return { method, scheme, ...asked, headers, ...connection };
 }
 
 /** What the proxy before us says, as long as there is one; its own value stands last. */
@@ -70,22 +71,23 @@ export function forwardedScheme(headers: GatewayRequest["headers"], trustedHops:
 
 type Connection = Pick<GatewayRequest, "source" | "destination" | "sni">;
 
-/** Nothing is known about a connection that is gone, or that is no socket. */
+/** Of a connection that is no socket nothing is known. */
 export const unknownConnection: Connection = { source: {}, destination: {} };
 
 /** The two ends of the connection that a request came on. */
-export function readConnection(socket: NodeSocket): Connection {
+export function readConnection(socket: NodeSocket): Connection & { readonly encrypted: boolean } {
   try {
     const principal = peerPrincipal(socket);
     const { servername } = socket;
     return {
+      encrypted: socket.encrypted === true,
       source: { ...(principal === undefined ? {} : { principal }), ...peer(socket.remoteAddress, socket.remotePort) },
       destination: peer(socket.localAddress, socket.localPort),
       ...(servername ? { sni: servername } : {}),
     };
   } catch {
     // The socket of an HTTP/2 session that has ended throws at every touch.
-    return unknownConnection;
+    return { encrypted: false, ...unknownConnection };
   }
 }
 
