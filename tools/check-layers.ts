@@ -116,7 +116,7 @@ function manifestProblems(owner: WorkspacePackage, used: ReadonlySet<string>): r
   ];
 }
 
-// test/ and tools/ stand above all packages, and still use no more of a package than what it exports.
+// deploy/, test/ and tools/ stand above all packages, and still use no more of a package than what it exports.
 function outsideProblem(file: SourceFile, specifier: string): string | undefined {
   if (specifier.startsWith(".")) {
     const target = posix.join(posix.dirname(file.path), specifier);

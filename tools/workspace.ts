@@ -25,7 +25,7 @@ export type Workspace = { readonly packages: readonly WorkspacePackage[]; readon
 /** The folder that holds the root package.json. */
 export const repositoryRoot: string = fileURLToPath(new URL("..", import.meta.url));
 
-/** Reads every package's manifest and sources, and the sources of `test/` and `tools/`. */
+/** Reads every package's manifest and sources, and the sources of `deploy/`, `test/` and `tools/`. */
 export function readWorkspace(root: string = repositoryRoot): Workspace {
   const packages = globSync("packages/*/package.json", { cwd: root })
     .sort()
@@ -37,7 +37,7 @@ export function readWorkspace(root: string = repositoryRoot): Workspace {
         files: readSources(root, [`${folder}/src/**/*.ts`, `${folder}/bin/*.js`]),
       };
     });
-  return { packages, outside: readSources(root, ["test/**/*.ts", "tools/**/*.ts"]) };
+  return { packages, outside: readSources(root, ["deploy/**/*.ts", "test/**/*.ts", "tools/**/*.ts"]) };
 }
 
 /** The text of a file of the repository, or undefined if there is none. */

@@ -1,0 +1,92 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import {
+  createRequestAuthenticator,
+  type DocumentSource,
+  openDocumentSource,
+  type RequestAuthenticator,
+} from "@signet/authorizer";
+import { describeProblem, parseWorkload } from "@signet/documents";
+import { createGateway, type GatewayEvents } from "@signet/gateway";
+import { requestListener } from "@signet/gateway/node-http";
+import { errorMessage, type Logger, parseHostPort, systemClock, type Task } from "@signet/runtime";
+import { proxyTo } from "./proxy.ts";
+
+/** How the gateway is run. */
+export type ExampleOptions = {
+  readonly policies: string;
+  readonly upstream: URL;
+  readonly listen: string;
+  readonly workload: string | undefined;
+};
+
+/** The gateway, listening, and what has to run as long as it does. */
+export type OpenedGateway = { readonly url: string; readonly tasks: readonly Task[] };
+
+const limits = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 5_000 };
+const closeGraceMs = 5_000;
+
+/** Reads the policies, listens, and returns what keeps both going. Throws when it cannot start. */
+export async function openGateway(options: ExampleOptions, logger: Logger): Promise<OpenedGateway> {
+  const source = await openDocumentSource({ path: options.policies }, { clock: systemClock });
+  const authenticator = createRequestAuthenticator(
+    source.sets.current() ?? { documents: [], refused: [] },
+    options.workload === undefined ? {} : { workload: parseWorkload(options.workload) },
+    { clock: systemClock, random: Math.random },
+  );
+  const gateway = createGateway({ authenticator, events: gatewayEvents(logger) });
+  const server = createServer(limits, requestListener(gateway, proxyTo(options.upstream)));
+  const url = await listen(server, options.listen);
+  const tasks = [source.task, authenticator.task, follow({ source, authenticator }, logger), serve(server)];
+  return { url, tasks };
+}
+
+function gatewayEvents(logger: Logger): GatewayEvents {
+  return {
+    refused: ({ code, status }) => logger.info("request refused", { code, status }),
+    failed: ({ what, error }) => logger.error("gateway failed", { what, error }),
+  };
+}
+
+/** Puts every set of documents in force that comes, and says what in it cannot be used. */
+function follow(
+  parts: { readonly source: DocumentSource; readonly authenticator: RequestAuthenticator },
+  logger: Logger,
+): Task {
+  return {
+    name: "follow policies",
+    async run(signal) {
+      for await (const set of parts.source.sets.changes(signal)) {
+        parts.authenticator.replace(set);
+        const problems = [...set.refused, ...set.kept].flatMap((refused) => refused.problems).map(describeProblem);
+        logger.info("policies in force", { documents: set.documents.length, problems });
+      }
+    },
+  };
+}
+
+async function listen(server: Server, where: string): Promise<string> {
+  const { host, port } = parseHostPort(where);
+  server.listen({ host, port });
+  await once(server, "listening").catch((error: unknown) => {
+    throw new Error(`cannot listen on ${where}: ${errorMessage(error)}`);
+  });
+  const { port: picked } = server.address() as AddressInfo;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${picked}`;
+}
+
+/** Serves until the signal, then lets requests under way end, but not for ever. */
+function serve(server: Server): Task {
+  return {
+    name: "serve",
+    async run(signal) {
+      if (!signal.aborted) await once(signal, "abort");
+      const closed = once(server, "close");
+      server.close();
+      const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}

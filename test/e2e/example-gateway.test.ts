@@ -1,0 +1,155 @@
+import { once } from "node:events";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { testIssuer } from "@signet/jwt/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ProgramProcess, spawnShell } from "./support/signet-process.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const issuer = testIssuer({ issuer: "https://issuer.example" });
+
+type Passed = { readonly request: IncomingMessage; readonly body: string };
+
+let directory: string;
+let gateway: ProgramProcess;
+let url: string;
+let passed: Passed[] = [];
+/** While set, the upstream answers only then. */
+let gate: Promise<void> | undefined;
+
+const upstream = createServer(async (request, response) => {
+  const body = await text(request);
+  passed.push({ request, body });
+  await gate;
+  response.setHeader("x-upstream", "yes").end(body);
+});
+
+function policies(audience: string): string {
+  const rule = {
+    ...{ issuer: issuer.issuer, jwks: issuer.jwks, audiences: [audience] },
+    outputClaimToHeaders: [{ header: "x-user", claim: "sub" }],
+  };
+  const metadata = { name: "shop", namespace: "shop" };
+  const document = {
+    apiVersion: "security.istio.io/v1",
+    kind: "RequestAuthentication",
+    metadata,
+    spec: { jwtRules: [rule] },
+  };
+  return JSON.stringify(document);
+}
+
+function token(claims: { readonly [name: string]: unknown } = {}): string {
+  return issuer.sign({ sub: "alice", aud: ["shop"], ...claims });
+}
+
+async function replacePolicies(content: string): Promise<void> {
+  await writeFile(join(directory, "next"), content);
+  await rename(join(directory, "next"), join(directory, "policies", "shop.json"));
+}
+
+async function start(upstreamUrl: string): Promise<void> {
+  const flags = `--policies ${join(directory, "policies")} --upstream ${upstreamUrl} --listen 127.0.0.1:0 --workload shop/app=cart`;
+  gateway = spawnShell(`${process.execPath} deploy/examples/gateway/main.ts ${flags}`, root);
+  [, url = ""] = await gateway.printed(/listening on (\S+)\n/);
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "signet-example-"));
+  await mkdir(join(directory, "policies"));
+  await replacePolicies(policies("shop"));
+  upstream.listen(0, "127.0.0.1");
+  await once(upstream, "listening");
+  await start(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}`);
+});
+
+afterAll(async () => {
+  gateway.child.kill("SIGKILL");
+  await gateway.exit;
+  await upstream[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+test("passes requests on with who they are from, and nobody's own word for it", async () => {
+  passed = [];
+  const spoofed = { "x-user": "root", "x-forwarded-for": "10.9.9.9" };
+  const headers = { ...spoofed, authorization: `Bearer ${token()}` };
+  const answer = await fetch(`${url}/cart?a=1`, { method: "POST", body: "ä".repeat(100_000), headers });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("x-upstream")).toBe("yes");
+  expect(await answer.text()).toBe("ä".repeat(100_000));
+  await fetch(url, { headers: spoofed });
+  expect(passed[0]?.request.url).toBe("/cart?a=1");
+  expect(passed[0]?.request.headers).toMatchObject({ "x-user": "alice", "x-forwarded-for": "127.0.0.1" });
+  expect(passed[0]?.request.headers.authorization).toBeUndefined();
+  expect(passed[1]?.request.headers["x-user"]).toBeUndefined();
+});
+
+test("answers what must not go on", async () => {
+  passed = [];
+  const expired = await fetch(url, { headers: { authorization: `Bearer ${token({ exp: 1 })}` } });
+  expect([expired.status, await expired.text()]).toEqual([401, "Jwt is expired"]);
+  expect(expired.headers.get("www-authenticate")).toContain('error="invalid_token"');
+  const elsewhere = await fetch(url, { headers: { authorization: `Bearer ${token({ aud: ["bank"] })}` } });
+  expect([elsewhere.status, await elsewhere.text()]).toEqual([403, "Audiences in Jwt are not allowed"]);
+  expect(passed).toEqual([]);
+});
+
+test("drops no header on the way because a client names it in `connection`", async () => {
+  passed = [];
+  const { port } = new URL(url);
+  const socket = connect(Number(port), "127.0.0.1");
+  const lines = [
+    "GET / HTTP/1.1",
+    "host: shop.example",
+    "connection: close, x-user",
+    `authorization: Bearer ${token()}`,
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n`);
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /);
+  expect(passed).toEqual([]);
+});
+
+test("takes new policies over while it runs, and keeps good ones when they break", async () => {
+  await replacePolicies(policies("bank"));
+  const asBank = { headers: { authorization: `Bearer ${token({ aud: ["bank"] })}` } };
+  await expect.poll(async () => (await fetch(url, asBank)).status, { timeout: 30_000, interval: 100 }).toBe(200);
+  await replacePolicies(
+    '{"kind": "RequestAuthentication", "apiVersion": "security.istio.io/v1", "metadata": {"name": "shop"',
+  );
+  await gateway.printed(/policies in force.*\n[\s\S]*problems":\["[^\n]*\n/);
+  expect((await fetch(url, asBank)).status).toBe(200);
+});
+
+test("ends when it is asked to, after the requests under way", async () => {
+  const opened = Promise.withResolvers<void>();
+  gate = opened.promise;
+  passed = [];
+  const answer = fetch(url);
+  await expect.poll(() => passed.length, { timeout: 30_000 }).toBe(1);
+  gateway.child.kill("SIGTERM");
+  await expect
+    .poll(
+      () =>
+        fetch(url).then(
+          () => "open",
+          () => "closed",
+        ),
+      { timeout: 30_000 },
+    )
+    .toBe("closed");
+  opened.resolve();
+  gate = undefined;
+  expect((await answer).status).toBe(200);
+  expect(await gateway.exit).toBe(0);
+});
+
+test("answers 502 when nobody is there", async () => {
+  await start("http://127.0.0.1:9");
+  expect((await fetch(url)).status).toBe(502);
+});
