@@ -122,7 +122,9 @@ test("takes new policies over while it runs, and keeps good ones when they break
   await replacePolicies(
     '{"kind": "RequestAuthentication", "apiVersion": "security.istio.io/v1", "metadata": {"name": "shop"',
   );
-  await gateway.printed(/policies in force.*\n[\s\S]*problems":\["[^\n]*\n/);
+  await expect
+    .poll(() => gateway.output.stderr, { timeout: 30_000 })
+    .toMatch(/"problems":\["[^\n]*"policies in force"/);
   expect((await fetch(url, asBank)).status).toBe(200);
 });
 
