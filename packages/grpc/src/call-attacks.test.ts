@@ -303,6 +303,22 @@ describe("a client that leaves", () => {
     expect(counts).toEqual({ started: 20, over: 20 });
   });
 
+  test("in the same packet as the end of its request is counted once, and harms no other", async () => {
+    const { open, counts, code, errors } = await start({});
+    const session = open();
+    await once(session, "remoteSettings");
+    for (let turn = 0; turn < 50; turn++) {
+      const stream = request(session);
+      stream.end(whole);
+      stream.close(8);
+      if (turn % 5 === 0) await roundTrip(session);
+    }
+    await answered(session);
+    while ((await code()) !== Status.OK);
+    await vi.waitFor(() => expect(counts.over).toBe(counts.started));
+    expect(errors).toEqual([]);
+  });
+
   test("with GOAWAY still gets the answers of its calls", async () => {
     const go = Promise.withResolvers<void>();
     const { open } = await start({

@@ -14,7 +14,9 @@ import { createPingLimit } from "./ping-limit.ts";
 import { RequestLimits } from "./request-limits.ts";
 import type { CallHost, ServerCall } from "./server-call.ts";
 import type { ServerCredentials } from "./server-credentials.ts";
+import { createStartQueue } from "./start-queue.ts";
 import { Status, StatusError } from "./status.ts";
+import { answerUnaryCall } from "./unary-call.ts";
 
 /** How `serve` serves; what is left out has Istio's value. */
 export interface ServeOptions extends Partial<CallObserver> {
@@ -134,6 +136,7 @@ function callHost(options: ServeOptions): CallHost {
     farewells: createDueList<ServerCall>(statusMs, (call) =>
       call.overdue(new StatusError(Status.DEADLINE_EXCEEDED, "the client did not read the status in time")),
     ),
+    complete: createStartQueue(answerUnaryCall),
     running: new Set(),
     ...guardedObserver(options),
   };

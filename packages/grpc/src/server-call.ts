@@ -10,7 +10,9 @@ import type { Peers } from "./peer.ts";
 import type { PingLimit } from "./ping-limit.ts";
 import type { RawHeaders } from "./raw-headers.ts";
 import type { RequestLimits, RequestWatch } from "./request-limits.ts";
+import type { StartQueue } from "./start-queue.ts";
 import { Status, StatusError } from "./status.ts";
+import type { CompleteCall } from "./unary-call.ts";
 import type { WireCall } from "./wire-call.ts";
 
 /** What the calls of one listener share. */
@@ -22,6 +24,8 @@ export interface CallHost extends CallObserver {
   readonly unaryCalls: DueList<ServerCall>;
   /** Streams that have their status, which their clients should have read when they fall due. */
   readonly farewells: DueList<ServerCall>;
+  /** Unary calls on their way to their handlers. */
+  readonly complete: StartQueue<CompleteCall>;
   /** Every call that has begun and is not over. */
   readonly running: Set<ServerCall>;
 }

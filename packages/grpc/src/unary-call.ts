@@ -26,7 +26,7 @@ export function runUnaryCall(call: ServerCall, handler: Handler): void {
       call.watch.close();
       if (request === undefined) setImmediate(failUnlessAborted, call, cardinality("none"));
       else if (call.wire.inMessage) setImmediate(failUnlessAborted, call, cutShort());
-      else void answer(call, handler, request);
+      else call.host.complete.add({ call, handler, request });
     },
     onBroken: (reason: StatusError) => call.cut(reason),
     onOver: () => call.close(),
@@ -40,7 +40,15 @@ export function runUnaryCall(call: ServerCall, handler: Handler): void {
   }
 }
 
-async function answer(call: ServerCall, handler: Handler, request: Message): Promise<void> {
+/** A call whose request is complete. */
+export type CompleteCall = { readonly call: ServerCall; readonly handler: Handler; readonly request: Message };
+
+/** Has the handler answer, unless the call is over by now. Never throws. */
+export function answerUnaryCall(complete: CompleteCall): void {
+  if (!complete.call.ended) void answer(complete);
+}
+
+async function answer({ call, handler, request }: CompleteCall): Promise<void> {
   try {
     const response = call.method.serialize(await handler(request, call.context));
     if (call.ended) return;
