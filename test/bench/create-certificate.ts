@@ -1,7 +1,7 @@
 import { type BenchChild, startBenchChild } from "./create-certificate/bench-child.ts";
 import { benchCsrs } from "./create-certificate/issue-core.ts";
 import { createRequests, freshConnections, keptConnections, type Load } from "./create-certificate/load.ts";
-import { behindGateway, inCluster, type Surrounded, withVault } from "./create-certificate/surroundings.ts";
+import { behindGateway, inCluster, type Surrounded, withIssuer, withVault } from "./create-certificate/surroundings.ts";
 import type { BenchmarkCase } from "./measure.ts";
 
 /** How calls reach a server, and how many make one round. */
@@ -48,10 +48,13 @@ export async function createCertificate(): Promise<readonly BenchmarkCase[]> {
       if (kept === undefined) continue;
       const [ours, token] = [await callSide(kept, await child(role)), await callSide(kept, await child("token"))];
       cases.push(
-        ...(await compareSides([{ case: `${role}, ${kept.name} / token, P-256 root`, ours, baseline: token }])),
+        ...(await compareSides([{ case: `${role}, ${kept.name} / token, P-256 root`, ours, baselines: [token] }])),
       );
     }
-    if (kept !== undefined) cases.push(...(await compareSurroundings(kept, child)));
+    if (kept !== undefined) {
+      cases.push(...(await compareUnknownTokens(requests, child)));
+      cases.push(...(await compareSurroundings(kept, child)));
+    }
     return cases;
   } finally {
     for (const started of children.values()) await started.stop();
@@ -63,12 +66,41 @@ async function compareShape(
   child: (role: string) => Promise<BenchChild>,
 ): Promise<readonly BenchmarkCase[]> {
   const ours = await callSide(shape, await child("token"));
-  const empty = await callSide(shape, await child("empty grpc-js"));
+  const grpcJs = await callSide(shape, await child("empty grpc-js"));
+  const http2 = await callSide(shape, await child("empty node:http2"));
   const core = coreSide(await child("core"));
   return await compareSides([
-    { case: `token, ${shape.name} / issue core`, ours, baseline: core },
-    { case: `token, ${shape.name} / empty grpc-js`, ours, baseline: empty },
+    { case: `token, ${shape.name} / issue core`, ours, baselines: [core] },
+    { case: `token, ${shape.name} / issue core + bare node:http2`, ours, baselines: [core, http2] },
+    { case: `token, ${shape.name} / empty grpc-js`, ours, baselines: [grpcJs] },
   ]);
+}
+
+/** Every call with a token that the server has never seen, so that each has its signature verified. */
+async function compareUnknownTokens(
+  requests: readonly Buffer[],
+  child: (role: string) => Promise<BenchChild>,
+): Promise<readonly BenchmarkCase[]> {
+  const around = await withIssuer();
+  const { makeToken } = around;
+  try {
+    const cases: BenchmarkCase[] = [];
+    for (const [connections, concurrency] of [
+      [1, 32],
+      [100, 1],
+    ] as const) {
+      const name = connections === 1 ? "1 connection" : `${connections} connections`;
+      const open = ({ ready }: BenchChild) => keptConnections(ready, requests, { connections, concurrency, makeToken });
+      const ours = await callSide({ name, calls: 300, open }, around.server);
+      const core = coreSide(await child("core"));
+      cases.push(
+        ...(await compareSides([{ case: `a new token each, ${name} / issue core`, ours, baselines: [core] }])),
+      );
+    }
+    return cases;
+  } finally {
+    await around.close();
+  }
 }
 
 /** By authenticator and by signing CA, each beside the server that knows callers by OIDC token and has its own key. */
@@ -90,7 +122,9 @@ async function compareSurroundings(
       const small = name === "Vault signs" ? { ...shape, calls: 300 } : shape;
       const ours = await callSide(small, around.server);
       const baseline = await callSide(shape, await child("token"));
-      const [compared] = await compareSides([{ case: `${name}, ${shape.name} / token, P-256 root`, ours, baseline }]);
+      const [compared] = await compareSides([
+        { case: `${name}, ${shape.name} / token, P-256 root`, ours, baselines: [baseline] },
+      ]);
       if (compared === undefined) continue;
       cases.push(compared);
       if (name !== "Vault signs") continue;
@@ -114,8 +148,12 @@ async function compareSurroundings(
 async function callSide(shape: Shape, server: BenchChild): Promise<Side> {
   const load = await shape.open(server);
   return {
-    warmUp: () => load.run(shape.calls),
+    warmUp() {
+      load.prepare(shape.calls);
+      return load.run(shape.calls);
+    },
     async round() {
+      load.prepare(shape.calls);
       const before = await server.cpuMicros();
       await load.run(shape.calls);
       return ((await server.cpuMicros()) - before) / shape.calls;
@@ -134,11 +172,12 @@ function coreSide(process: BenchChild): Side {
   };
 }
 
-/** Rounds of every side in turn; medians. */
+/** Rounds of every side in turn; medians, of which several baselines are added up. */
 async function compareSides(
-  contests: readonly { readonly case: string; readonly ours: Side; readonly baseline: Side }[],
+  contests: readonly { readonly case: string; readonly ours: Side; readonly baselines: readonly Side[] }[],
 ): Promise<readonly BenchmarkCase[]> {
-  const times = new Map<Side, number[]>(contests.flatMap(({ ours, baseline }) => [ours, baseline]).map((s) => [s, []]));
+  const sides = contests.flatMap(({ ours, baselines }) => [ours, ...baselines]);
+  const times = new Map<Side, number[]>(sides.map((side) => [side, []]));
   for (const side of times.keys()) {
     for (let round = 0; round < 3; round++) await side.warmUp();
   }
@@ -146,9 +185,10 @@ async function compareSides(
     for (const [side, spent] of times) spent.push(await side.round());
   }
   for (const side of times.keys()) side.close();
-  return contests.map(({ case: name, ours, baseline }) => {
-    const [value, reference] = [median(times.get(ours)), median(times.get(baseline))];
-    return { case: name, unit: "us", value: round(value), baseline: round(reference), ratio: round(value / reference) };
+  return contests.map(({ case: name, ours, baselines }) => {
+    const value = median(times.get(ours));
+    const baseline = baselines.reduce((sum, side) => sum + median(times.get(side)), 0);
+    return { case: name, unit: "us", value: round(value), baseline: round(baseline), ratio: round(value / baseline) };
   });
 }
 

@@ -8,6 +8,8 @@ import type { BenchReady } from "./bench-child.ts";
 
 /** Calls of CreateCertificate from this process, by connections that are kept or made for each call. */
 export interface Load {
+  /** Makes what so many calls need before anything is measured. */
+  prepare(calls: number): void;
   /** Makes so many calls, as many at a time as there are connections times `concurrency`; any failure rejects. */
   run(calls: number): Promise<void>;
   close(): void;
@@ -32,19 +34,28 @@ export function createRequests(csrs: readonly string[]): readonly Buffer[] {
   );
 }
 
-/** Load over so many connections that are kept, each with so many calls at a time. */
+/** Load over so many connections that are kept, each with so many calls at a time; with a token of its own each, where made. */
 export async function keptConnections(
   server: BenchReady,
   requests: readonly Buffer[],
-  { connections, concurrency }: { readonly connections: number; readonly concurrency: number },
+  options: { readonly connections: number; readonly concurrency: number; readonly makeToken?: () => string },
 ): Promise<Load> {
+  const { connections, concurrency, makeToken } = options;
   const sessions = await Promise.all(Array.from({ length: connections }, () => openSession(server)));
+  const tokens: string[] = [];
   let turn = 0;
   return {
+    prepare(calls) {
+      while (makeToken !== undefined && tokens.length < calls) tokens.push(makeToken());
+    },
     async run(calls) {
       let left = calls;
       async function caller(session: ClientHttp2Session): Promise<void> {
-        while (left-- > 0) await call(session, server, requests[turn++ % requests.length]);
+        while (left-- > 0) {
+          const bearerToken = tokens.pop();
+          const credential = bearerToken === undefined ? server : { ...server, bearerToken };
+          await call(session, credential, requests[turn++ % requests.length]);
+        }
       }
       await Promise.all(sessions.flatMap((session) => Array.from({ length: concurrency }, () => caller(session))));
     },
@@ -58,6 +69,7 @@ export async function keptConnections(
 export function freshConnections(server: BenchReady, requests: readonly Buffer[], concurrency: number): Load {
   let turn = 0;
   return {
+    prepare() {},
     async run(calls) {
       let left = calls;
       async function caller(): Promise<void> {

@@ -8,7 +8,7 @@ import { createLogger, firstValue, formatHostPort, systemClock } from "@signet/r
 import { parseSpiffeId } from "@signet/spiffe";
 import { createCsr, generateKeyPair, privateKeyPem } from "@signet/x509";
 import { startOidcIssuer } from "../../e2e/ca-server-fixture.ts";
-import { emptyGrpcJsServer } from "../peers/empty-grpc-js.ts";
+import { emptyGrpcJsServer, emptyHttp2Server } from "../peers/empty-grpc-js.ts";
 import type { BenchQuestion, BenchReady } from "./bench-child.ts";
 import { issueCore } from "./issue-core.ts";
 import { callOnce } from "./load.ts";
@@ -25,6 +25,7 @@ const core = await issueCore();
 const roles: Readonly<Record<string, () => Promise<BenchReady>>> = {
   core: async () => ({ port: 0, rootPem: "" }),
   "empty grpc-js": emptyGrpcJsServer,
+  "empty node:http2": emptyHttp2Server,
   token: () => caServer({}),
   "RSA-2048 root": () => caServer({ SIGNET_SELF_SIGNED_CA_KEY: "rsa-2048" }),
   // With the settings and the credential of the command line.

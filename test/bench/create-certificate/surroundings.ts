@@ -5,11 +5,28 @@ import { prepareVaultCa } from "@signet/cli/testing";
 import { connectCluster, resources } from "@signet/kubernetes";
 import { startFakeApiServer } from "@signet/kubernetes/testing";
 import { systemClock } from "@signet/runtime";
+import { startOidcIssuer } from "../../e2e/ca-server-fixture.ts";
 import { findTestVault } from "../../real/support/vault-server.ts";
 import { type BenchChild, type BenchReady, startBenchChild } from "./bench-child.ts";
 
 /** A CA server with something beside it that it needs, in other processes than its own. */
 export type Surrounded = { readonly server: BenchChild; close(): Promise<void> };
+
+/** Starts a CA server that trusts an issuer in this process, which makes as many tokens as are wanted. */
+export async function withIssuer(): Promise<Surrounded & { makeToken(): string }> {
+  const issuer = await startOidcIssuer();
+  const started = await surrounded({ TOKEN_ISSUER: issuer.issuer }, {});
+  const exp = Math.floor(Date.now() / 1000) + 3_600;
+  let count = 0;
+  return {
+    ...started,
+    makeToken: () => issuer.sign({ exp, jti: `${count++}` }),
+    async close() {
+      await started.close();
+      await issuer.close();
+    },
+  };
+}
 
 /** Starts a CA server that trusts the header of gateways on this machine, and calls it as one. */
 export async function behindGateway(): Promise<Surrounded> {

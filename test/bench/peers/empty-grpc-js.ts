@@ -13,15 +13,14 @@ import {
   selfSignRoot,
   signLeaf,
 } from "@signet/x509";
+import { bareHttp2Server } from "./bare-http2.ts";
 
 /**
  * A bare grpc-js server with TLS that answers CreateCertificate with the same bytes every time: it reads no CSR, checks no
  * token and signs nothing, but takes a request and gives an answer of the usual size.
  */
 export async function emptyGrpcJsServer(): Promise<{ port: number; rootPem: string }> {
-  const { rootPem, chainPem, keyPem } = await servingCertificate();
-  const message = create(IstioCertificateResponseSchema, { certChain: [chainPem, rootPem] });
-  const answer = Buffer.from(toBinary(IstioCertificateResponseSchema, message));
+  const { rootPem, chainPem, keyPem, answer } = await emptyAnswer();
   const bytes = { serialize: (value: Buffer) => value, deserialize: (value: Buffer) => value };
   const server = new Server();
   server.addService(
@@ -45,6 +44,18 @@ export async function emptyGrpcJsServer(): Promise<{ port: number; rootPem: stri
     server.bindAsync("127.0.0.1:0", credentials, (error, bound) => (error === null ? resolve(bound) : reject(error)));
   });
   return { port, rootPem };
+}
+
+/** The same answer from HTTP/2 alone. */
+export async function emptyHttp2Server(): Promise<{ port: number; rootPem: string }> {
+  const { rootPem, chainPem, keyPem, answer } = await emptyAnswer();
+  return { port: await bareHttp2Server({ cert: chainPem, key: keyPem }, answer), rootPem };
+}
+
+async function emptyAnswer(): Promise<{ rootPem: string; chainPem: string; keyPem: string; answer: Buffer }> {
+  const certificate = await servingCertificate();
+  const message = create(IstioCertificateResponseSchema, { certChain: [certificate.chainPem, certificate.rootPem] });
+  return { ...certificate, answer: Buffer.from(toBinary(IstioCertificateResponseSchema, message)) };
 }
 
 /** A P-256 certificate for localhost under a root of its own, as the CA server's own is. */
