@@ -22,11 +22,25 @@ function headerValue(value: string, ignoreCase: boolean): JsonMap {
 }
 
 /** Matches a path without its query; one with `{*}` or `{**}` in it as a template. */
-export function pathMatcher(value: string): JsonMap {
-  if (!value.includes("{*}") && !value.includes("{**}")) return { urlPath: { path: stringMatcher(value) } };
+export function pathMatcher(value: string): Matched {
+  if (!value.includes("{*}") && !value.includes("{**}")) return matcher({ urlPath: { path: stringMatcher(value) } });
+  if (!isTemplateOfEnvoy(value)) return unusable("it is no path template that Envoy reads");
   const pathTemplate = value.replaceAll("{**}", "**").replaceAll("{*}", "*");
   const typedConfig = { "@type": typeUrls.uriTemplate, pathTemplate };
-  return { uriTemplate: { name: "uri-template", typedConfig } };
+  return matcher({ uriTemplate: { name: "uri-template", typedConfig } });
+}
+
+const literalSegment = /^[A-Za-z0-9\-._~%!$&'()+,;:@=]+$/;
+
+/** A slash, and segments that are `{*}`, one `{**}` or literals, with no operator after `{**}`. */
+function isTemplateOfEnvoy(value: string): boolean {
+  if (!value.startsWith("/")) return false;
+  const segments = value.slice(1).split("/");
+  const rest = segments.indexOf("{**}");
+  return segments.every((segment, index) => {
+    if (segment === "{*}" || segment === "{**}") return rest < 0 || index <= rest;
+    return segment === "" ? index > 0 && index === segments.length - 1 : literalSegment.test(segment);
+  });
 }
 
 /** Matches the port that the proxy received on. */

@@ -108,7 +108,7 @@ function together(side: RuleTerm["side"], of: (values: readonly string[]) => Mat
 
 const hosts = each("permissions", (value) => headerMatcher(":authority", value, { ignoreCase: true }), true);
 const methods = each("permissions", (value) => headerMatcher(":method", value), true);
-const paths = each("permissions", (value) => matcher(pathMatcher(value)), true);
+const paths = each("permissions", pathMatcher, true);
 const ports = each("permissions", portMatcher);
 const destinationIp = each("permissions", (value) => addressMatcher("destinationIp", value));
 const serverName = each("permissions", (value) => matcher({ requestedServerName: stringMatcher(value) }));

@@ -11,7 +11,7 @@ export function expandPrincipals(principals: readonly string[], trustDomains: re
   return principals.flatMap((principal) => {
     const [first = "", ...rest] = principal.split("/");
     if (rest.length !== 4 || first === "*") return [principal];
-    if (first !== localTrustDomain && !trustDomains.some((known) => covers(first, known))) return [principal];
+    if (first !== localTrustDomain && !trustDomains.some((known) => overlap(first, known))) return [principal];
     const expanded = trustDomains.map((known) => (endsAs(known, first) ? principal : [known, ...rest].join("/")));
     return [...new Set(expanded)];
   });
@@ -22,8 +22,12 @@ export function expandTrustDomains(values: readonly string[], trustDomains: read
   return [...new Set(values.flatMap((value) => (trustDomains.includes(value) ? trustDomains : [value])))];
 }
 
-function covers(pattern: string, text: string): boolean {
-  if (pattern === text || endsAs(text, pattern)) return true;
+/** Whether the two are the same, or one of them covers the other by a star at its start or end. */
+function overlap(one: string, other: string): boolean {
+  return one === other || [endsAs, startsAs].some((covers) => covers(one, other) || covers(other, one));
+}
+
+function startsAs(text: string, pattern: string): boolean {
   return pattern.endsWith("*") && text.startsWith(pattern.slice(0, -1));
 }
 

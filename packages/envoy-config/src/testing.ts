@@ -1,0 +1,1 @@
+export { type InterpretedFilters, type InterpretedShadow, interpretFilters } from "./testing/interpret-filters.ts";
