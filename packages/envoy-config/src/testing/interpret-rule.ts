@@ -1,3 +1,4 @@
+import { joinedHeaderValues } from "@signet/documents";
 import type { AuthorizationRequest, HttpAuthorizationRequest } from "@signet/policy";
 import type { Json } from "../envoy-filter.ts";
 import { matchesRange } from "./interpret-address.ts";
@@ -24,7 +25,11 @@ export function matchesRule(rule: Json, request: AuthorizationRequest): boolean 
     case "metadata":
       return matchesMetadata(value, request);
     case "requestedServerName":
-      return matchesText(value, request.sni ?? "");
+      // Envoy keeps it in lower case.
+      return matchesText(
+        value,
+        (request.sni ?? "").replace(/[A-Z]/g, (letter) => letter.toLowerCase()),
+      );
     case "authenticated":
       return request.peerPrincipal !== undefined && matchesText(fieldsOf(value).principalName, request.peerPrincipal);
     default:
@@ -98,12 +103,12 @@ function headerValues(name: string, request: HttpAuthorizationRequest): readonly
     ["host", host],
   ]);
   const value = pseudo.has(name) ? pseudo.get(name) : headers.get(name);
-  return value === undefined ? [] : [value].flat();
+  return value === undefined ? [] : joinedHeaderValues(name, [value].flat());
 }
 
 /** `*` is one segment, `**` is any number of characters; of characters those that a path may have. */
 function matchesTemplate(template: Json | undefined, path: string): boolean {
-  const character = "[A-Za-z0-9._~%!$&'()+,;:@=\\-]";
+  const character = "[A-Za-z0-9._~%!$&'()*+,;:@=\\-]";
   const source = octets(template)
     .split("/")
     .map((segment) => {
