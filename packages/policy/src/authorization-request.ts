@@ -73,9 +73,7 @@ export function requestHeaders(pairs: Iterable<readonly [name: string, value: st
 
 /** Only A to Z: other octets are no letters here, whatever Unicode makes of them. */
 export function lowerCaseAscii(text: string): string {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code >= 0x41 && code <= 0x5a) return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  }
-  return text;
+  // The engine's own way is the fastest, and where it changes nothing there is nothing to change.
+  const lower = text.toLowerCase();
+  return lower === text ? text : text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

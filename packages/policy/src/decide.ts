@@ -73,13 +73,12 @@ export function setsFor(policies: WorkloadPolicies, { request }: Facts): ActionS
 const noPolicy: Decision = { effect: "allow", because: "no-policy", audit: [], shadow: {} };
 const noAllowMatched: Decision = { effect: "deny", because: "no-allow-matched", audit: [], shadow: {} };
 
-function enforce({ refused, deny, allow }: ActionSets, facts: Facts): Decision {
+function enforce({ refused, enforced, hasAllow }: ActionSets, facts: Facts): Decision {
   if (refused !== undefined) return refused;
-  const denying = deny?.first(facts);
+  const { denying, other } = enforced.search(facts);
   if (denying !== undefined) return decisionOf(denying, "deny", "deny-matched");
-  if (allow === undefined) return noPolicy;
-  const allowing = allow.first(facts);
-  return allowing === undefined ? noAllowMatched : decisionOf(allowing, "allow", "allow-matched");
+  if (!hasAllow) return noPolicy;
+  return other === undefined ? noAllowMatched : decisionOf(other, "allow", "allow-matched");
 }
 
 function decisionOf(rule: CompiledRule, effect: Decision["effect"], because: DecisionReason): Decision {

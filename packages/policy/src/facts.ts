@@ -1,5 +1,7 @@
+import { assertNever } from "./assert-never.ts";
 import { type AuthorizationRequest, type JsonObject, lowerCaseAscii } from "./authorization-request.ts";
 import { type IpAddress, parseIpAddress } from "./match/ip-address.ts";
+import { isDotText } from "./match/octets.ts";
 
 /** Which address of a request. */
 export type IpName = "directRemoteIp" | "remoteIp" | "destinationIp";
@@ -12,7 +14,10 @@ export class Facts {
   readonly request: AuthorizationRequest;
   #path: string | undefined;
   #host: string | undefined;
-  #ips: Map<IpName, IpFact> | undefined;
+  #principalIsDot: boolean | undefined;
+  #directRemoteIp: IpFact | undefined;
+  #remoteIp: IpFact | undefined;
+  #destinationIp: IpFact | undefined;
 
   constructor(request: AuthorizationRequest) {
     this.request = request;
@@ -23,13 +28,10 @@ export class Facts {
     if (this.#path !== undefined || this.request.kind === "tcp") return this.#path;
     const { path } = this.request;
     if (path === undefined) return undefined;
-    this.#path = path;
-    for (let at = 0; at < path.length; at++) {
-      const code = path.charCodeAt(at);
-      if (code !== 0x3f && code !== 0x23) continue;
-      this.#path = path.slice(0, at);
-      break;
-    }
+    const query = path.indexOf("?");
+    const beforeQuery = query < 0 ? path : path.slice(0, query);
+    const fragment = beforeQuery.indexOf("#");
+    this.#path = fragment < 0 ? beforeQuery : beforeQuery.slice(0, fragment);
     return this.#path;
   }
 
@@ -44,6 +46,13 @@ export class Facts {
   get sni(): string | undefined {
     const { sni } = this.request;
     return sni === undefined ? undefined : lowerCaseAscii(sni);
+  }
+
+  /** Whether RE2's `.` covers all of the peer's SPIFFE ID; false where there is none. */
+  get principalIsDot(): boolean {
+    const { peerPrincipal } = this.request;
+    this.#principalIsDot ??= peerPrincipal !== undefined && isDotText(peerPrincipal);
+    return this.#principalIsDot;
   }
 
   get method(): string | undefined {
@@ -79,13 +88,19 @@ export class Facts {
   }
 
   ip(name: IpName): IpFact {
-    this.#ips ??= new Map();
-    let fact = this.#ips.get(name);
-    if (fact === undefined) {
-      fact = ipFact(this.request[name]);
-      this.#ips.set(name, fact);
+    switch (name) {
+      case "directRemoteIp":
+        this.#directRemoteIp ??= ipFact(this.request.directRemoteIp);
+        return this.#directRemoteIp;
+      case "remoteIp":
+        this.#remoteIp ??= ipFact(this.request.remoteIp);
+        return this.#remoteIp;
+      case "destinationIp":
+        this.#destinationIp ??= ipFact(this.request.destinationIp);
+        return this.#destinationIp;
+      default:
+        return assertNever(name);
     }
-    return fact;
   }
 }
 

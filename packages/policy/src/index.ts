@@ -24,8 +24,17 @@ export type {
   ShadowResult,
   ShadowResults,
 } from "./decision.ts";
+export { type ExplainOptions, explain } from "./explain.ts";
+export type {
+  AttributeChange,
+  ExplainedCondition,
+  ExplainedRule,
+  Explanation,
+  NearestAllow,
+} from "./explanation.ts";
 export { isLintId, type LintId, type LintRule, type LintSeverity, lintCatalog, lintIds } from "./lint/lint-catalog.ts";
 export type { LintFinding } from "./lint/lint-finding.ts";
 export { type DocumentsToLint, type LintOptions, lint } from "./lint.ts";
 export { policiesFor, type WorkloadPolicies } from "./policies-for.ts";
 export type { PolicyProblem } from "./policy-problem.ts";
+export { renderExplanation, summarizeExplanation } from "./render-explanation.ts";

@@ -36,8 +36,10 @@ export type ActionSets = {
   /** By provider, in order of its name's octets. */
   readonly custom: readonly { readonly provider: string; readonly rules: RuleSet }[];
   readonly audit: RuleSet | undefined;
-  readonly deny: RuleSet | undefined;
-  readonly allow: RuleSet | undefined;
+  /** DENY and ALLOW, looked for at once. */
+  readonly enforced: RuleSet;
+  /** Whether there is an ALLOW policy, if only one whose rules cannot match. */
+  readonly hasAllow: boolean;
   readonly shadowDeny: RuleSet | undefined;
   readonly shadowAllow: RuleSet | undefined;
   /** The decision where a document could not be read and never could: to deny, whatever the rest says. */
@@ -83,6 +85,9 @@ function actionSets(
     );
     return some.length === 0 ? undefined : rulesOf(some);
   };
+  const enforced = policies.filter(
+    ({ document: { action, dryRun } }) => !dryRun && (action === "DENY" || action === "ALLOW"),
+  );
   const custom = Map.groupBy(
     policies.filter(({ document }) => document.action === "CUSTOM"),
     ({ document }) => document.provider ?? "",
@@ -93,8 +98,8 @@ function actionSets(
       .map(([provider, some]) => ({ provider, rules: rulesOf(some) })),
     // Neither AUDIT nor CUSTOM knows dry-run; documents that ask for it are refused.
     audit: setOf("AUDIT"),
-    deny: setOf("DENY", false),
-    allow: setOf("ALLOW", false),
+    enforced: rulesOf(enforced),
+    hasAllow: enforced.some(({ document }) => document.action === "ALLOW"),
     shadowDeny: setOf("DENY", true),
     shadowAllow: setOf("ALLOW", true),
     refused,

@@ -2,6 +2,7 @@ import type { IpName } from "../facts.ts";
 import { type IpBlock, isInBlock, parseIpBlock } from "../match/ip-address.ts";
 import type { IndexKey } from "../rules/index-key.ts";
 import type { Attribute } from "./attribute.ts";
+import { connectionEdit } from "./attribute-edit.ts";
 
 /** `ipBlocks` and `source.ip`: the TCP peer; never what the PROXY protocol or a header says. */
 export const sourceIp: Attribute = ipAttribute("directRemoteIp", "source IP");
@@ -16,6 +17,11 @@ function ipAttribute(name: IpName, title: string): Attribute {
   const dimension = { kind: "ip", id: name, name } as const;
   return {
     title,
+    cost: 4,
+    edit: connectionEdit(name, {
+      like: (values) => values.map((value) => value.split("/")[0]),
+      unlike: ["192.0.2.1", "10.0.0.1", "127.0.0.1", "2001:db8::1", undefined],
+    }),
     httpOnly: false,
     read: ({ request }) => request[name],
     fault: (value) => (parseIpBlock(value) === undefined ? "is no IP address or CIDR range" : undefined),

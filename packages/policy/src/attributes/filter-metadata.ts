@@ -1,5 +1,6 @@
 import { starPattern, textTest } from "../match/text-pattern.ts";
 import type { Attribute } from "./attribute.ts";
+import { metadataEdit } from "./attribute-edit.ts";
 
 /**
  * `experimental.envoy.filters.F[K]`: a text that a filter left. A value `[v]` asks for a list that holds a text like v, any
@@ -8,6 +9,8 @@ import type { Attribute } from "./attribute.ts";
 export function filterMetadata(filter: string, key: string): Attribute {
   return {
     title: `metadata ${filter} ${key}`,
+    cost: 4,
+    edit: metadataEdit(filter, key),
     httpOnly: false,
     read: (facts) => facts.metadata(filter, key),
     compile: (values) => {

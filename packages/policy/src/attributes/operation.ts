@@ -5,6 +5,7 @@ import { isPathTemplate, type PathTemplate, parsePathTemplate } from "../match/p
 import { starPattern, type TextPattern, textTest } from "../match/text-pattern.ts";
 import type { Dimension, IndexKey } from "../rules/index-key.ts";
 import type { Attribute } from "./attribute.ts";
+import { connectionEdit, fillStars, httpEdit } from "./attribute-edit.ts";
 import { patternKeys } from "./pattern-keys.ts";
 
 const hostDimension: Dimension = { kind: "text", id: "host", read: (facts) => facts.host };
@@ -15,6 +16,11 @@ const portDimension: Dimension = { kind: "port", id: "port" };
 /** `hosts`: `:authority` with its port, whatever the case of its letters. */
 export const operationHost: Attribute = {
   title: "host",
+  cost: 2,
+  edit: httpEdit("host", {
+    like: (values) => values.map((value) => fillStars(toOctets(value), "x")),
+    unlike: [undefined, "x", "signet-other.invalid"],
+  }),
   httpOnly: true,
   read: ({ request }) => (request.kind === "http" ? request.host : undefined),
   compile: (values) => {
@@ -28,6 +34,11 @@ export const operationHost: Attribute = {
 /** `methods`: case counts. */
 export const operationMethod: Attribute = {
   title: "method",
+  cost: 1,
+  edit: httpEdit("method", {
+    like: (values) => values.map((value) => fillStars(toOctets(value), "X")),
+    unlike: ["GET", "HEAD", "POST", "X-OTHER"],
+  }),
   httpOnly: true,
   read: (facts) => facts.method,
   compile: (values) => {
@@ -41,6 +52,14 @@ export const operationMethod: Attribute = {
 /** `paths`: without query and fragment; plain, or templates. */
 export const operationPath: Attribute = {
   title: "path",
+  cost: 2,
+  edit: httpEdit("path", {
+    like: (values) =>
+      values.map((value) =>
+        isPathTemplate(value) ? value.replaceAll("{**}", "x").replaceAll("{*}", "x") : fillStars(toOctets(value), "/"),
+      ),
+    unlike: ["/", "/x", "/signet-other", undefined],
+  }),
   httpOnly: true,
   read: (facts) => facts.path,
   fault: (value) =>
@@ -58,6 +77,11 @@ export const operationPath: Attribute = {
 /** `ports` and `destination.port`: the port that the workload listens on. */
 export const destinationPort: Attribute = {
   title: "destination port",
+  cost: 1,
+  edit: connectionEdit("destinationPort", {
+    like: (values) => values.map(Number),
+    unlike: [1, 80, 8080, 443, undefined],
+  }),
   httpOnly: false,
   read: ({ request }) => request.destinationPort,
   fault: (value) => (/^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? undefined : "is no port from 0 to 65535"),
@@ -66,6 +90,7 @@ export const destinationPort: Attribute = {
     return {
       test: ({ request }) => request.destinationPort !== undefined && ports.has(request.destinationPort),
       keys: [...ports].map((port): IndexKey => ({ dimension: portDimension, form: "port", port })),
+      keysAreExact: true,
     };
   },
 };
@@ -75,7 +100,7 @@ function pathPattern(value: string): TextPattern {
   return template === undefined ? starPattern(toOctets(value), "octets") : { kind: "template", template };
 }
 
-function pathKeys(patterns: readonly TextPattern[]): { readonly keys?: readonly IndexKey[] } {
+function pathKeys(patterns: readonly TextPattern[]): ReturnType<typeof patternKeys> {
   // A template is found by what stands before its first operator.
   const keyed = patterns.map((pattern): TextPattern => {
     if (pattern.kind !== "template") return pattern;
@@ -84,5 +109,6 @@ function pathKeys(patterns: readonly TextPattern[]): { readonly keys?: readonly 
     const literals = operator < 0 ? before : before.slice(0, operator);
     return { kind: "prefix", text: `/${literals.map((literal) => `${literal}/`).join("")}` };
   });
-  return patternKeys(keyed, pathDimension);
+  const { keys } = patternKeys(keyed, pathDimension);
+  return keys === undefined ? {} : { keys, keysAreExact: patterns.every(({ kind }) => kind !== "template") };
 }

@@ -2,13 +2,16 @@ import type { Facts } from "../facts.ts";
 import { starPattern, type TextPattern, textTest } from "../match/text-pattern.ts";
 import type { Dimension, IndexKey } from "../rules/index-key.ts";
 import type { Attribute } from "./attribute.ts";
+import { type AttributeEdit, claimEdit, withValue } from "./attribute-edit.ts";
 import { patternKeys } from "./pattern-keys.ts";
 
 /** `request.auth.claims[A][B]`, `request.auth.audiences` and `request.auth.presenter`: a text, or a list that holds one. */
 export function requestClaim(path: readonly string[], title: string = `claim ${path.join(".")}`): Attribute {
   return {
     title,
+    cost: 3,
     httpOnly: true,
+    edit: claimEdit(path),
     read: (facts) => facts.claim(path),
     compile: (values) => {
       const patterns = values.map((value) => starPattern(value.toWellFormed(), "unicode"));
@@ -38,6 +41,8 @@ const subjectDimension: Dimension = { kind: "text", id: "subject", read: (facts)
 /** `requestPrincipals` and `request.auth.principal`: issuer and subject, cut at the last slash. */
 export const requestPrincipal: Attribute = {
   title: "request principal",
+  cost: 4,
+  edit: requestPrincipalEdit(),
   httpOnly: true,
   read: (facts) => {
     const [issuer, subject] = [textClaim(facts, "iss"), textClaim(facts, "sub")];
@@ -56,6 +61,31 @@ export const requestPrincipal: Attribute = {
     };
   },
 };
+
+/** Issuer and subject at once. */
+function requestPrincipalEdit(): AttributeEdit {
+  const pair = (issuer: string, subject: string): readonly [string, string] => [issuer, subject];
+  return {
+    target: "request principal",
+    like: (values) =>
+      values.map((value) => {
+        const { issuer, subject } = principalPatterns(value.toWellFormed());
+        return pair(textLike(issuer), textLike(subject));
+      }),
+    unlike: [undefined, pair("https://signet-other.invalid", "signet-other")],
+    apply: (request, value) => {
+      if (request.kind !== "http") return request;
+      const [issuer, subject]: readonly unknown[] = Array.isArray(value) ? value : [];
+      const payload = withValue(withValue(request.jwtPayload ?? {}, ["iss"], issuer), ["sub"], subject);
+      return { ...request, jwtPayload: payload };
+    },
+  };
+}
+
+function textLike(pattern: TextPattern): string {
+  if (pattern.kind === "suffix") return `x${pattern.text}`;
+  return pattern.kind === "exact" || pattern.kind === "prefix" ? pattern.text : "x";
+}
 
 function textClaim(facts: Facts, name: string): string | undefined {
   const value = facts.claim([name]);

@@ -5,6 +5,8 @@ import { toOctets } from "../match/octets.ts";
 import { starPattern, textTest } from "../match/text-pattern.ts";
 import type { Dimension } from "../rules/index-key.ts";
 import type { Attribute, CompileContext, ValueTest } from "./attribute.ts";
+import { type AttributeEdit, headerEdit, httpEdit } from "./attribute-edit.ts";
+import { operationHost, operationMethod, operationPath } from "./operation.ts";
 import { patternKeys } from "./pattern-keys.ts";
 
 type HeaderMatching = CompileContext["headerMatching"];
@@ -14,8 +16,10 @@ export function requestHeader(name: string): Attribute {
   const key = lowerCaseAscii(toOctets(name));
   return {
     title: `header ${key}`,
+    cost: 3,
     httpOnly: true,
     read: (facts, { headerMatching }) => headerOf(facts, key, headerMatching),
+    edit: editOf(key),
     compile: (values, { headerMatching }) => {
       const patterns = values.map((value) => starPattern(toOctets(value), "present"));
       const read = (facts: Facts): unknown => headerOf(facts, key, headerMatching);
@@ -23,6 +27,23 @@ export function requestHeader(name: string): Attribute {
       return { test: headerTest(key, headerMatching, textTest(patterns)), ...patternKeys(patterns, dimension) };
     },
   };
+}
+
+/** Pseudo-headers are changed where they are. */
+function editOf(key: string): AttributeEdit {
+  switch (key) {
+    case ":path":
+      return operationPath.edit;
+    case ":method":
+      return operationMethod.edit;
+    case ":authority":
+    case "host":
+      return operationHost.edit;
+    case ":scheme":
+      return httpEdit("scheme", { like: (values) => values, unlike: ["https", "http", undefined] });
+    default:
+      return headerEdit(key);
+  }
 }
 
 function headerTest(key: string, matching: HeaderMatching, matches: (text: string) => boolean): ValueTest {

@@ -1,10 +1,11 @@
 import type { Facts } from "../facts.ts";
-import type { Gap, Glob } from "../match/glob.ts";
+import { type Gap, type Glob, matchGlob } from "../match/glob.ts";
 import { toOctets } from "../match/octets.ts";
-import { type TextPattern, textTest } from "../match/text-pattern.ts";
+import { flatPattern, matchText, type TextPattern, textTest } from "../match/text-pattern.ts";
 import type { Dimension, IndexKey } from "../rules/index-key.ts";
 import { expandPrincipal, expandTrustDomain } from "../trust-domain-aliases.ts";
 import type { Attribute, CompiledValues, ValueTest } from "./attribute.ts";
+import { namespaceEdit, principalEdit, serviceAccountEdit, trustDomainEdit } from "./principal-edit.ts";
 
 const scheme = "spiffe://";
 
@@ -25,17 +26,22 @@ const serviceAccountDimension: Dimension = {
 /** `principals` and `source.principal`: the peer's SPIFFE ID without its scheme. */
 export const sourcePrincipal: Attribute = {
   title: "source principal",
+  cost: 2,
+  edit: principalEdit,
   httpOnly: false,
   read: readPrincipal,
   compile: (values, { bundle }) => {
     const expanded = values.flatMap((value) => expandPrincipal(value, bundle)).map(toOctets);
-    return { test: principalTest(expanded.map(principalPattern)), ...keysOf(expanded, principalKey) };
+    const keysAreExact = expanded.every((value) => !value.startsWith("*"));
+    return { test: principalTest(expanded.map(principalPattern)), ...keysOf(expanded, principalKey), keysAreExact };
   },
 };
 
 /** `namespaces` and `source.namespace`: what follows `/ns/`, wherever in the SPIFFE ID that is; each star is anything. */
 export const sourceNamespace: Attribute = {
   title: "source namespace",
+  cost: 3,
+  edit: namespaceEdit,
   httpOnly: false,
   read: readPrincipal,
   compile: (values) => {
@@ -47,6 +53,8 @@ export const sourceNamespace: Attribute = {
 /** `serviceAccounts` and `source.serviceAccount`: `SA` of the policy's own namespace, or `NS/SA`. */
 export const sourceServiceAccount: Attribute = {
   title: "source service account",
+  cost: 6,
+  edit: serviceAccountEdit,
   httpOnly: false,
   read: readPrincipal,
   compile: (values, { namespace }) => {
@@ -59,6 +67,8 @@ export const sourceServiceAccount: Attribute = {
 /** `trustDomains` and `source.trustDomain`. */
 export const sourceTrustDomain: Attribute = {
   title: "source trust domain",
+  cost: 2,
+  edit: trustDomainEdit,
   httpOnly: false,
   read: readPrincipal,
   compile: (values, { bundle }) => {
@@ -72,8 +82,35 @@ function readPrincipal({ request }: Facts): string | undefined {
 }
 
 function principalTest(patterns: readonly TextPattern[]): ValueTest {
-  const matches = textTest(patterns);
-  return ({ request: { peerPrincipal } }) => peerPrincipal !== undefined && matches(peerPrincipal);
+  const dotted = patterns.filter(isDotted).map(flatPattern);
+  const plain = patterns.filter((pattern) => !isDotted(pattern));
+  const matchesPlain = textTest(plain);
+  return (facts) => {
+    const { peerPrincipal } = facts.request;
+    if (peerPrincipal === undefined) return false;
+    if (plain.length > 0 && matchesPlain(peerPrincipal)) return true;
+    for (let index = 0; index < dotted.length; index++) {
+      const pattern = dotted[index];
+      if (pattern !== undefined && matchesDotted(pattern, peerPrincipal, facts)) return true;
+    }
+    return false;
+  };
+}
+
+function isDotted({ kind }: TextPattern): boolean {
+  return kind === "glob" || kind === "contains";
+}
+
+/** What the whole text is made of is found out once for each request, and not for each pattern. */
+function matchesDotted(pattern: TextPattern, text: string, facts: Facts): boolean {
+  switch (pattern.kind) {
+    case "contains":
+      return text.includes(pattern.text) && facts.principalIsDot;
+    case "glob":
+      return matchGlob(pattern.glob, text, facts.principalIsDot);
+    default:
+      return matchText(pattern, text);
+  }
 }
 
 /** Keys for all values, or none at all: a value without a key could match anything. */
@@ -103,9 +140,9 @@ function principalKey(value: string): IndexKey | undefined {
 
 function namespacePattern(value: string): TextPattern {
   const parts = value.split("*");
-  const literals = parts.map(
-    (part, index) => `${index === 0 ? "/ns/" : ""}${part}${index === parts.length - 1 ? "/" : ""}`,
-  );
+  const last = parts.length - 1;
+  if (last === 0) return { kind: "contains", text: `/ns/${value}/` };
+  const literals = parts.map((part, index) => `${index === 0 ? "/ns/" : ""}${part}${index === last ? "/" : ""}`);
   return globPattern(["", ...literals, ""], [".*", ...parts.slice(1).map((): Gap => ".*"), ".*"]);
 }
 

@@ -3,7 +3,8 @@ import { type IpBlock, isInBlock, parseIpBlock } from "../match/ip-address.ts";
 /** Whether every address of `narrow` is in `wide`; false for what is no block. */
 export function coversBlock(wide: string, narrow: string): boolean {
   const [one, other] = [parseIpBlock(wide), parseIpBlock(narrow)];
-  return one !== undefined && other !== undefined && one.prefixLength <= other.prefixLength && isInBlock(one, other);
+  if (one === undefined || other === undefined || one.prefixLength > other.prefixLength) return false;
+  return isInBlock(one, other.family === 4 ? (other.words[0] ?? 0) : other);
 }
 
 /** Whether bits are set that do not count. */

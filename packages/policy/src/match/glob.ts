@@ -13,9 +13,15 @@ export type Glob = { readonly literals: readonly string[]; readonly gaps: readon
  * Says whether the whole text matches, as RE2 would with `.` and UTF-8. Linear in the text for each literal.
  *
  * Gaps that cover anything are looked at first, since taking the leftmost place for each literal is then exact; where that
- * finds no match there is none. Text with line feeds or broken UTF-8, which `.` does not cover, is then looked at again.
+ * finds no match there is none. Text with line feeds or broken UTF-8, which `.` does not cover, is then looked at again;
+ * `isDot` says whether a text is free of them, for who knows already.
  */
-export function matchGlob({ literals, gaps }: Glob, text: string): boolean {
+export function matchGlob(glob: Glob, text: string, isDot: boolean = isDotText(text)): boolean {
+  return matchLoosely(glob, text) && (isDot || matchExactly(glob, text));
+}
+
+/** As if `.` covered every octet. */
+function matchLoosely({ literals, gaps }: Glob, text: string): boolean {
   const first = literals[0] ?? "";
   if (!text.startsWith(first)) return false;
   let at = first.length;
@@ -29,8 +35,7 @@ export function matchGlob({ literals, gaps }: Glob, text: string): boolean {
     if (gap === "[^/]*" && holdsSlash(text, at, found)) return false;
     at = found + literal.length;
   }
-  if (at !== text.length) return false;
-  return isDotText(text) || matchGlobExactly({ literals, gaps }, text);
+  return at === text.length;
 }
 
 function holdsSlash(text: string, from: number, to: number): boolean {
@@ -39,7 +44,7 @@ function holdsSlash(text: string, from: number, to: number): boolean {
 }
 
 /** Follows all places at which a literal may end at once. */
-function matchGlobExactly({ literals, gaps }: Glob, text: string): boolean {
+function matchExactly({ literals, gaps }: Glob, text: string): boolean {
   const first = literals[0] ?? "";
   let ends = new Uint8Array(text.length + 1);
   if (text.startsWith(first)) ends[first.length] = 1;

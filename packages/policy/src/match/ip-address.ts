@@ -1,8 +1,13 @@
-/** An address as numbers, most significant first: one for IPv4, four of 32 bits for IPv6. */
-export type IpAddress = { readonly family: 4 | 6; readonly words: readonly number[] };
+/** An address: one number for IPv4; four of 32 bits for IPv6, most significant first. */
+export type IpAddress = number | { readonly words: readonly number[] };
 
 /** A block of addresses; bits past the prefix are kept as written and do not count. */
-export type IpBlock = { readonly family: 4 | 6; readonly words: readonly number[]; readonly prefixLength: number };
+export type IpBlock = {
+  readonly family: 4 | 6;
+  /** One for IPv4, four for IPv6. */
+  readonly words: readonly number[];
+  readonly prefixLength: number;
+};
 
 /** Longest text of an address that is looked at. */
 const maxLength = 64;
@@ -13,14 +18,12 @@ const maxLength = 64;
  */
 export function parseIpAddress(text: string): IpAddress | undefined {
   if (text.length === 0 || text.length > maxLength) return undefined;
-  if (!text.includes(":")) {
-    const word = parseIpv4(text, 0);
-    return word < 0 ? undefined : { family: 4, words: [word] };
-  }
+  const word = parseIpv4(text, 0);
+  if (word >= 0) return word;
   const groups = parseIpv6(text);
   if (groups === undefined) return undefined;
   const words = [0, 2, 4, 6].map((at) => ((groups[at] ?? 0) * 0x1_0000 + (groups[at + 1] ?? 0)) >>> 0);
-  return { family: 6, words };
+  return { words };
 }
 
 /** Returns the block that a text is: an address, or an address, a slash and the length of a prefix. */
@@ -28,16 +31,22 @@ export function parseIpBlock(text: string): IpBlock | undefined {
   const slash = text.indexOf("/");
   const address = parseIpAddress(slash < 0 ? text : text.slice(0, slash));
   if (address === undefined) return undefined;
-  const max = address.family === 4 ? 32 : 128;
-  if (slash < 0) return { ...address, prefixLength: max };
+  const isIpv4 = typeof address === "number";
+  const words = isIpv4 ? [address] : address.words;
+  const max = isIpv4 ? 32 : 128;
+  const family = isIpv4 ? 4 : 6;
+  if (slash < 0) return { family, words, prefixLength: max };
   const length = text.slice(slash + 1);
   if (!/^(0|[1-9]\d{0,2})$/.test(length) || Number(length) > max) return undefined;
-  return { ...address, prefixLength: Number(length) };
+  return { family, words, prefixLength: Number(length) };
 }
 
 /** Says whether an address is in a block; families never mix. */
 export function isInBlock({ family, words, prefixLength }: IpBlock, address: IpAddress): boolean {
-  if (family !== address.family) return false;
+  if (typeof address === "number") {
+    return family === 4 && (prefixLength === 0 || ((words[0] ?? 0) ^ address) >>> (32 - prefixLength) === 0);
+  }
+  if (family === 4) return false;
   for (let index = 0, left = prefixLength; left > 0; index++, left -= 32) {
     const differing = ((words[index] ?? 0) ^ (address.words[index] ?? 0)) >>> (left >= 32 ? 0 : 32 - left);
     if (differing !== 0) return false;

@@ -1,4 +1,5 @@
 import { assertNever } from "../assert-never.ts";
+import { flatText } from "./flat-text.ts";
 import { type Glob, matchGlob } from "./glob.ts";
 import { isDotText } from "./octets.ts";
 import { matchPathTemplate, type PathTemplate } from "./path-template.ts";
@@ -11,6 +12,8 @@ export type TextPattern =
   /** Whatever there is, even if it is empty: a lone star for headers, methods and hosts. */
   | { readonly kind: "present" }
   | { readonly kind: "glob"; readonly glob: Glob }
+  /** RE2's `.*text.*`: the shape of most globs. */
+  | { readonly kind: "contains"; readonly text: string }
   | { readonly kind: "template"; readonly template: PathTemplate };
 
 /** What a lone star means: RE2's `.+` over octets or over Unicode text, or presence. */
@@ -43,6 +46,8 @@ export function matchText(pattern: TextPattern, text: string): boolean {
       return true;
     case "glob":
       return matchGlob(pattern.glob, text);
+    case "contains":
+      return text.includes(pattern.text) && isDotText(text);
     case "template":
       return matchPathTemplate(pattern.template, text);
     default:
@@ -54,17 +59,65 @@ export function matchText(pattern: TextPattern, text: string): boolean {
 const manyExact = 8;
 
 /** Returns a test for whether one of the patterns matches. */
-export function textTest(patterns: readonly TextPattern[]): (text: string) => boolean {
+export function textTest(written: readonly TextPattern[]): (text: string) => boolean {
+  const patterns = written.map(flatPattern);
   const [only, second] = patterns;
-  if (only !== undefined && second === undefined) return (text) => matchText(only, text);
-  const exact = new Set(patterns.flatMap((pattern) => (pattern.kind === "exact" ? [pattern.text] : [])));
-  const useSet = exact.size >= manyExact;
-  const others = useSet ? patterns.filter(({ kind }) => kind !== "exact") : patterns;
-  return (text) => {
-    if (useSet && exact.has(text)) return true;
-    for (const pattern of others) {
-      if (matchText(pattern, text)) return true;
+  if (only !== undefined && second === undefined) return singleTest(only);
+  const exact = patterns.flatMap((pattern) => (pattern.kind === "exact" ? [pattern.text] : []));
+  const others = patterns.filter(({ kind }) => kind !== "exact");
+  if (exact.length >= manyExact) {
+    const lookUp = new Set(exact);
+    return (text) => lookUp.has(text) || anyMatches(others, text);
+  }
+  if (others.length === 0) return (text) => exact.includes(text);
+  return (text) => anyMatches(patterns, text);
+}
+
+/** Without the way round by kinds, since most conditions have one value. */
+function singleTest(pattern: TextPattern): (text: string) => boolean {
+  switch (pattern.kind) {
+    case "exact": {
+      const { text: wanted } = pattern;
+      return (text) => text === wanted;
     }
-    return false;
-  };
+    case "prefix": {
+      const { text: wanted } = pattern;
+      return (text) => text.startsWith(wanted);
+    }
+    case "suffix": {
+      const { text: wanted } = pattern;
+      return (text) => text.endsWith(wanted);
+    }
+    default:
+      return (text) => matchText(pattern, text);
+  }
+}
+
+/** The same pattern, the faster to compare. */
+export function flatPattern(pattern: TextPattern): TextPattern {
+  switch (pattern.kind) {
+    case "exact":
+    case "prefix":
+    case "suffix":
+    case "contains":
+      return { ...pattern, text: flatText(pattern.text) };
+    case "glob": {
+      const { literals, gaps } = pattern.glob;
+      return { kind: "glob", glob: { literals: literals.map(flatText), gaps } };
+    }
+    case "template":
+    case "some-text":
+    case "present":
+      return pattern;
+    default:
+      return assertNever(pattern);
+  }
+}
+
+function anyMatches(patterns: readonly TextPattern[], text: string): boolean {
+  for (let index = 0; index < patterns.length; index++) {
+    const pattern = patterns[index];
+    if (pattern !== undefined && matchText(pattern, text)) return true;
+  }
+  return false;
 }

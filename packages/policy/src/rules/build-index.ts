@@ -1,48 +1,47 @@
-import type { CompiledRule } from "./compiled-rule.ts";
+import { Candidate } from "./candidate.ts";
+import { chooseDimensions, type Placement, placementIn } from "./choose-dimensions.ts";
+import { type CompiledRule, onlyConditions } from "./compiled-rule.ts";
 import type { Condition } from "./condition.ts";
 import { type IndexKey, keyName } from "./index-key.ts";
-import { type Bucket, DimensionIndex } from "./rule-index.ts";
+import { type Bucket, DimensionIndex, emptyBucket } from "./rule-index.ts";
 
 /** Keys of one condition: a request that the condition matches has one of them. */
-type KeySet = readonly IndexKey[];
+export type KeySet = { readonly keys: readonly IndexKey[]; readonly condition: Condition };
 
 /** One side of a rule: a request that the rule matches fulfils one of the alternatives, and so has a key of each of its sets. */
-type Side = readonly (readonly KeySet[])[];
+export type Side = readonly (readonly KeySet[])[];
 
 /** A rule on its way into the index. */
-type Entry = {
+export type Entry = {
   readonly rule: CompiledRule;
   /** The sides that it can still be told apart by. */
   readonly sides: readonly Side[];
-  /** How many places of the index lead to here for this rule, or as many as there may come to be. */
+  /** How many places of the index lead to here for this rule. */
   readonly copies: number;
+  /** What remains to be looked at; undefined for the whole rule. */
+  readonly conditions: readonly Condition[] | undefined;
 };
 
-/** How a rule is put into a level of the index: by one key set for each alternative of one side. */
-type Placement = { readonly side: Side; readonly sets: readonly KeySet[]; readonly chance: number };
-
 /** So few rules are compared one by one. */
-const fewRules = 6;
+const fewRules = 4;
 /** How many levels there are at most: one for each thing that a rule asks for, and few rules ask for more. */
-const maxDepth = 5;
-/** In how many places a rule may be, below the first level. */
-const maxCopies = 256;
-/** A rule that more requests than this are expected to lead to is not worth a look-up. */
-const maxChance = 0.5;
+const maxDepth = 6;
 
 /**
- * Returns the rules by what requests must be like for them to match. Each rule is put where the fewest requests are expected
- * to lead to, judged by how many rules share that place; where many share it they are told apart by something else again.
+ * Returns the rules by what requests must be like for them to match, so that a request meets few that it does not match. Where
+ * many rules share a place they are told apart there by something else again.
  */
 export function buildIndex(rules: readonly CompiledRule[]): Bucket {
-  return buildBucket(
-    rules.map((rule) => ({ rule, sides: sidesOf(rule), copies: 1 })),
-    0,
+  const bucket = emptyBucket();
+  const entries = rules.map(
+    (rule): Entry => ({ rule, sides: sidesOf(rule), copies: 1, conditions: onlyConditions(rule) }),
   );
+  fillBucket(bucket, entries, 0);
+  return bucket;
 }
 
 function sidesOf(rule: CompiledRule): readonly Side[] {
-  const sides: Side[] = rule.when.flatMap((condition) => keySets([condition]).map((set): Side => [[set]]));
+  const sides: Side[] = keySets(rule.when).map((set): Side => [[set]]);
   for (const alternatives of [rule.from, rule.to]) {
     const side = alternatives.map(({ conditions }) => keySets(conditions));
     if (side.length > 0 && side.every((sets) => sets.length > 0)) sides.push(side);
@@ -51,100 +50,84 @@ function sidesOf(rule: CompiledRule): readonly Side[] {
 }
 
 function keySets(conditions: readonly Condition[]): readonly KeySet[] {
-  return conditions.flatMap(({ negated, compiled }) => (negated || compiled.keys === undefined ? [] : [compiled.keys]));
+  return conditions.flatMap((condition) =>
+    condition.negated || condition.keys === undefined ? [] : [{ keys: condition.keys, condition }],
+  );
 }
 
-function buildBucket(entries: readonly Entry[], depth: number): Bucket {
-  const bucket: Bucket = { rank: Number.POSITIVE_INFINITY, rules: [], dimensions: [] };
-  for (const { rule } of entries) bucket.rank = Math.min(bucket.rank, rule.rank);
-  const rest: CompiledRule[] = [];
+function fillBucket(bucket: Bucket, entries: readonly Entry[], depth: number): void {
+  for (const { rule } of entries) {
+    if (rule.denies) bucket.denyRank = Math.min(bucket.denyRank, rule.rank);
+    else bucket.otherRank = Math.min(bucket.otherRank, rule.rank);
+  }
   if (entries.length <= fewRules || depth === maxDepth) {
-    bucket.rules = inOrder(entries.map(({ rule }) => rule));
-    return bucket;
+    setRules(bucket, entries);
+    return;
   }
-  const shares = countShares(entries);
-  const places: Places = { dimensions: new Map(), entries: new Map() };
+  const chosen = chooseDimensions(entries, depth === 0);
+  const rest: Entry[] = [];
+  const placed: { readonly entry: Entry; readonly placement: Placement }[] = [];
   for (const entry of entries) {
-    const placement = bestPlacement(entry, shares, depth);
-    if (placement === undefined || placement.chance > maxChance) rest.push(entry.rule);
-    else placeEntry(entry, placement, places);
+    const placement = placementIn(entry, chosen);
+    if (placement === undefined) rest.push(entry);
+    else placed.push({ entry, placement });
   }
-  // Buckets are made empty, so that a key has one, and filled when all of their rules are known.
-  for (const [child, below] of places.entries) Object.assign(child, buildBucket([...below.values()], depth + 1));
-  bucket.rules = inOrder(rest);
-  bucket.dimensions = [...places.dimensions.values()];
-  return bucket;
+  setRules(bucket, rest);
+  const { below, dimensions } = placeAll(placed);
+  bucket.dimensions = dimensions;
+  for (const [child, children] of below) fillBucket(child, [...children.values()], depth + 1);
 }
 
-function inOrder(rules: readonly CompiledRule[]): readonly CompiledRule[] {
-  return [...new Set(rules)].sort((one, other) => one.rank - other.rank);
+function setRules(bucket: Bucket, entries: readonly Entry[]): void {
+  const candidates = entries
+    .map(({ rule, conditions }) => new Candidate(rule, conditions))
+    .sort((one, other) => one.rank - other.rank);
+  bucket.denying = candidates.filter(({ rule }) => rule.denies);
+  bucket.others = candidates.filter(({ rule }) => !rule.denies);
 }
 
-/** The part of the rules that have a key. */
-function countShares(entries: readonly Entry[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { sides } of entries) {
-    const names = new Set<string>();
-    for (const key of sides.flat(3)) names.add(keyName(key));
-    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1 / entries.length);
-  }
-  return counts;
-}
+type Placed = { readonly entry: Entry; readonly placement: Placement };
 
-function bestPlacement(
-  { sides, copies }: Entry,
-  shares: ReadonlyMap<string, number>,
-  depth: number,
-): Placement | undefined {
-  let best: Placement | undefined;
-  for (const side of sides) {
-    const chosen = side.map((sets) => cheapest(sets, shares));
-    const sets = chosen.map(({ set }) => set);
-    const places = sets.reduce((sum, set) => sum + set.length, 0);
-    if (depth > 0 && places * copies > maxCopies) continue;
-    const chance = chosen.reduce((sum, choice) => sum + choice.chance, 0);
-    if (best === undefined || chance < best.chance) best = { side, sets, chance };
-  }
-  return best;
-}
-
-function cheapest(sets: readonly KeySet[], shares: ReadonlyMap<string, number>): { set: KeySet; chance: number } {
-  let best: { set: KeySet; chance: number } = { set: [], chance: Number.POSITIVE_INFINITY };
-  for (const set of sets) {
-    const chance = set.reduce((sum, key) => sum + chanceOf(key, shares), 0);
-    if (chance < best.chance) best = { set, chance };
-  }
-  return best;
-}
-
-/** How likely a request has a key: as the rules have it, but for what is hardly a key at all. */
-function chanceOf(key: IndexKey, shares: ReadonlyMap<string, number>): number {
-  if (key.form === "block" && key.block.prefixLength === 0) return 1;
-  if (key.form === "prefix" && key.text === "/") return 1;
-  return shares.get(keyName(key)) ?? 1;
-}
-
-type Places = {
-  readonly dimensions: Map<string, DimensionIndex>;
-  /** What belongs into each bucket, by rule. */
-  readonly entries: Map<Bucket, Map<CompiledRule, Entry>>;
-};
-
-function placeEntry(entry: Entry, { side, sets }: Placement, places: Places): void {
-  const others = entry.sides.filter((other) => other !== side);
-  const copies = entry.copies * sets.reduce((sum, set) => sum + set.length, 0);
-  for (const [index, set] of sets.entries()) {
-    const left = (side[index] ?? []).filter((other) => other !== set);
-    const sides = left.length === 0 ? others : [...others, [left]];
-    for (const key of set) {
-      const { id } = key.dimension;
-      const dimension = places.dimensions.get(id) ?? new DimensionIndex(key.dimension);
-      places.dimensions.set(id, dimension);
-      const bucket = dimension.at(key, () => ({ rank: 0, rules: [], dimensions: [] }));
-      const below = places.entries.get(bucket) ?? new Map<CompiledRule, Entry>();
-      places.entries.set(bucket, below);
-      // By two alternatives at once: which of them it is cannot be told, and so neither can be relied on.
-      below.set(entry.rule, { rule: entry.rule, sides: below.has(entry.rule) ? others : sides, copies });
+/** Puts entries below their keys: which buckets there are now, and what belongs into each. */
+function placeAll(placed: readonly Placed[]): {
+  readonly dimensions: readonly DimensionIndex[];
+  readonly below: ReadonlyMap<Bucket, ReadonlyMap<CompiledRule, Entry>>;
+} {
+  const keys = placed.flatMap(({ placement }) => placement.sets.flatMap(({ keys: some }) => some));
+  const prefixed = new Set(keys.filter(({ form }) => form === "prefix").map(({ dimension }) => dimension.id));
+  const dimensions = new Map<string, DimensionIndex>();
+  const below = new Map<Bucket, Map<CompiledRule, Entry>>();
+  const buckets = new Map<string, Bucket>();
+  for (const { entry, placement } of placed) {
+    const { side, sets } = placement;
+    const others = entry.sides.filter((other) => other !== side);
+    const copies = entry.copies * sets.reduce((sum, set) => sum + set.keys.length, 0);
+    for (const [index, set] of sets.entries()) {
+      const further = (side[index] ?? []).filter((other) => other !== set);
+      const sides = further.length === 0 ? others : [...others, [further]];
+      for (const key of set.keys) {
+        const bucket = buckets.get(keyName(key)) ?? bucketOf(key, dimensions, prefixed);
+        buckets.set(keyName(key), bucket);
+        const entries = below.get(bucket) ?? new Map<CompiledRule, Entry>();
+        below.set(bucket, entries);
+        // By two alternatives at once: which of them it is cannot be told, and so neither can be relied on.
+        const twice = entries.has(entry.rule);
+        const { rule } = entry;
+        entries.set(rule, { rule, sides: twice ? others : sides, copies, conditions: left(entry, set) });
+      }
     }
   }
+  return { dimensions: [...dimensions.values()], below };
+}
+
+/** Conditions that do not follow from having a key of the set. */
+function left({ conditions }: Entry, { condition }: KeySet): readonly Condition[] | undefined {
+  return condition.keysAreExact ? conditions?.filter((other) => other !== condition) : conditions;
+}
+
+function bucketOf(key: IndexKey, dimensions: Map<string, DimensionIndex>, prefixed: ReadonlySet<string>): Bucket {
+  const { id } = key.dimension;
+  const dimension = dimensions.get(id) ?? new DimensionIndex(key.dimension, { hasPrefixes: prefixed.has(id) });
+  dimensions.set(id, dimension);
+  return dimension.at(key);
 }

@@ -64,7 +64,13 @@ function compileRule(rule: AuthorizationRule, compiling: Compiling): CompiledRul
       ...compileCondition({ ...about, values: notValues, negated: true }, compiling),
     ];
   });
-  return new CompiledRule(compiling.name, { from, to, when, position: rule.position });
+  return new CompiledRule(compiling.name, {
+    from,
+    to,
+    when,
+    position: rule.position,
+    denies: compiling.context.action === "DENY",
+  });
 }
 
 function compileFields<Field extends string>(

@@ -9,6 +9,8 @@ export type Alternative = { readonly conditions: readonly Condition[]; readonly 
 /** One rule, ready to be compared with requests. */
 export class CompiledRule {
   readonly name: RuleName;
+  /** Whether its action is DENY. */
+  readonly denies: boolean;
   readonly position: DocumentPosition;
   /** None are any source. */
   readonly from: readonly Alternative[];
@@ -20,13 +22,21 @@ export class CompiledRule {
   /** What is decided where this rule decides and there is nothing else to tell; made when it is first wanted. */
   decision: Decision | undefined = undefined;
 
-  constructor(name: RuleName, parts: Pick<CompiledRule, "from" | "to" | "when" | "position">) {
+  constructor(name: RuleName, parts: Pick<CompiledRule, "from" | "to" | "when" | "position" | "denies">) {
     this.name = name;
+    this.denies = parts.denies;
     this.position = parts.position;
     this.from = parts.from;
     this.to = parts.to;
     this.when = parts.when;
   }
+}
+
+/** The conditions of a rule that has one way to match, cheap ones first; undefined where there are several. */
+export function onlyConditions({ from, to, when }: CompiledRule): readonly Condition[] | undefined {
+  if (from.length > 1 || to.length > 1) return undefined;
+  const conditions = [...[...from, ...to].flatMap((alternative) => alternative.conditions), ...when];
+  return conditions.sort((one, other) => one.attribute.cost - other.attribute.cost);
 }
 
 /** Which part of a rule a condition is of. */
@@ -42,48 +52,38 @@ export type RuleTrace = { looked(place: ConditionPlace, holds: boolean): void };
  * same is done without stopping early, so that what is told is what was decided.
  */
 export function matchRule(rule: CompiledRule, facts: Facts, trace?: RuleTrace): boolean {
-  let matches = matchSide(rule.to, facts, trace && { side: "to", trace });
-  if (!matches && trace === undefined) return false;
-  matches = matchSide(rule.from, facts, trace && { side: "from", trace }) && matches;
-  if (!matches && trace === undefined) return false;
-  for (const condition of rule.when) {
-    const holds = condition.holds(facts);
-    trace?.looked({ side: "when", condition }, holds);
-    if (holds) continue;
-    matches = false;
-    if (trace === undefined) return false;
-  }
-  return matches;
+  if (trace !== undefined) return traceRule(rule, facts, trace);
+  return matchSide(rule.to, facts) && matchSide(rule.from, facts) && matchAll(rule.when, facts);
 }
 
-type SideTrace = { readonly side: "from" | "to"; readonly trace: RuleTrace } | undefined;
+function traceRule(rule: CompiledRule, facts: Facts, trace: RuleTrace): boolean {
+  const told = (condition: Condition, place: ConditionPlace): boolean => {
+    const holds = condition.holds(facts);
+    trace.looked(place, holds);
+    return holds;
+  };
+  const side = (name: "from" | "to"): boolean => {
+    const met = rule[name].map(({ conditions }, alternative) =>
+      conditions.map((condition) => told(condition, { side: name, alternative, condition })).every((holds) => holds),
+    );
+    return met.length === 0 || met.includes(true);
+  };
+  const met = [side("from"), side("to"), ...rule.when.map((condition) => told(condition, { side: "when", condition }))];
+  return met.every((holds) => holds);
+}
 
-function matchSide(alternatives: readonly Alternative[], facts: Facts, traced: SideTrace): boolean {
-  if (alternatives.length === 0) return true;
-  let matches = false;
+function matchSide(alternatives: readonly Alternative[], facts: Facts): boolean {
   for (let index = 0; index < alternatives.length; index++) {
-    const conditions = alternatives[index]?.conditions ?? [];
-    if (!matchAll(conditions, facts, traced && { ...traced, alternative: index })) continue;
-    matches = true;
-    if (traced === undefined) return true;
+    const alternative = alternatives[index];
+    if (alternative !== undefined && matchAll(alternative.conditions, facts)) return true;
   }
-  return matches;
+  return alternatives.length === 0;
 }
 
-function matchAll(
-  conditions: readonly Condition[],
-  facts: Facts,
-  traced: (SideTrace & { readonly alternative: number }) | undefined,
-): boolean {
-  let matches = true;
-  for (const condition of conditions) {
-    const holds = condition.holds(facts);
-    if (traced !== undefined) {
-      traced.trace.looked({ side: traced.side, alternative: traced.alternative, condition }, holds);
-    }
-    if (holds) continue;
-    matches = false;
-    if (traced === undefined) return false;
+/** Says whether all of some conditions hold. */
+export function matchAll(conditions: readonly Condition[], facts: Facts): boolean {
+  for (let index = 0; index < conditions.length; index++) {
+    if (conditions[index]?.holds(facts) === false) return false;
   }
-  return matches;
+  return true;
 }

@@ -1,5 +1,5 @@
 import type { AuthorizationAction } from "@signet/documents";
-import type { Attribute, CompileContext, CompiledValues } from "../attributes/attribute.ts";
+import type { Attribute, CompileContext, CompiledValues, ValueTest } from "../attributes/attribute.ts";
 import type { Facts } from "../facts.ts";
 
 /** What one field or one `when` asks of a request: one of some values, or none of them. */
@@ -10,8 +10,11 @@ export class Condition {
   /** As written, those left out but for. */
   readonly values: readonly string[];
   readonly negated: boolean;
-  readonly compiled: CompiledValues;
+  readonly keys: CompiledValues["keys"];
+  readonly keysAreExact: boolean;
   readonly context: CompileContext;
+  readonly #test: ValueTest;
+  readonly #onUnknown: boolean;
 
   constructor(
     written: Pick<Condition, "attribute" | "field" | "values" | "negated">,
@@ -22,14 +25,17 @@ export class Condition {
     this.field = written.field;
     this.values = written.values;
     this.negated = written.negated;
-    this.compiled = compiled;
+    this.keys = compiled.keys;
+    this.keysAreExact = compiled.keysAreExact === true;
     this.context = context;
+    this.#test = compiled.test;
+    this.#onUnknown = fallsTowardsDeny(context.action);
   }
 
   /** Says whether a request meets it. One whose attribute is no such thing falls to the side of denying. */
   holds(facts: Facts): boolean {
-    const matches = this.compiled.test(facts);
-    return matches === "unknown" ? fallsTowardsDeny(this.context.action) : matches !== this.negated;
+    const matches = this.#test(facts);
+    return matches === "unknown" ? this.#onUnknown : matches !== this.negated;
   }
 }
 

@@ -1,54 +1,67 @@
 import { assertNever } from "../assert-never.ts";
 import type { Facts } from "../facts.ts";
-import type { IpAddress } from "../match/ip-address.ts";
-import type { CompiledRule } from "./compiled-rule.ts";
+import { flatText } from "../match/flat-text.ts";
+import { BlockIndex } from "./block-index.ts";
+import type { Candidate } from "./candidate.ts";
 import type { Dimension, IndexKey } from "./index-key.ts";
 import type { RuleSearch } from "./rule-search.ts";
 import { Trie } from "./trie.ts";
 
 /** Rules that may match a request once it is here: a few, one after the other, or more, by another thing of the request. */
 export type Bucket = {
-  /** The smallest of its rules. */
-  rank: number;
+  /** The smallest of those of its rules that deny, and of the others. */
+  denyRank: number;
+  otherRank: number;
   /** In order of rank. */
-  rules: readonly CompiledRule[];
+  denying: readonly Candidate[];
+  others: readonly Candidate[];
   dimensions: readonly DimensionIndex[];
 };
+
+export function emptyBucket(): Bucket {
+  const none = Number.POSITIVE_INFINITY;
+  return { denyRank: none, otherRank: none, denying: [], others: [], dimensions: [] };
+}
 
 /** Buckets by what one thing of a request is. */
 export class DimensionIndex {
   readonly #dimension: Dimension;
-  #exact: Map<string, Bucket> | undefined;
+  readonly #usesTrie: boolean;
+  readonly #exact = new Map<string, Bucket>();
   #prefixes: Trie<Bucket> | undefined;
   #suffixes: Trie<Bucket> | undefined;
-  #ports: Map<number, Bucket> | undefined;
-  #blocks: BlockIndex | undefined;
+  readonly #ports = new Map<number, Bucket>();
+  readonly #blocks = new BlockIndex();
 
-  constructor(dimension: Dimension) {
+  /** Where there are prefixes a text is walked for them anyway, and whole texts are found on that walk too. */
+  constructor(dimension: Dimension, { hasPrefixes }: { readonly hasPrefixes: boolean }) {
     this.#dimension = dimension;
+    this.#usesTrie = hasPrefixes;
   }
 
   /** The bucket of a key, made if there is none. */
-  at(key: IndexKey, make: () => Bucket): Bucket {
+  at(key: IndexKey): Bucket {
     switch (key.form) {
       case "exact":
-        this.#exact ??= new Map();
-        return getOrMake(this.#exact, key.text, make);
+        if (this.#usesTrie) return this.#prefixAt(key.text, "exact");
+        return getOrMake(this.#exact, flatText(key.text));
       case "prefix":
-        this.#prefixes ??= new Trie(false);
-        return this.#prefixes.at(key.text, make);
+        return this.#prefixAt(key.text, "prefix");
       case "suffix":
         this.#suffixes ??= new Trie(true);
-        return this.#suffixes.at(key.text, make);
+        return this.#suffixes.at(key.text, { form: "prefix", make: emptyBucket });
       case "port":
-        this.#ports ??= new Map();
-        return getOrMake(this.#ports, key.port, make);
+        return getOrMake(this.#ports, key.port);
       case "block":
-        this.#blocks ??= new BlockIndex();
-        return this.#blocks.at(key.block, make);
+        return this.#blocks.at(key.block, emptyBucket);
       default:
         return assertNever(key);
     }
+  }
+
+  #prefixAt(text: string, form: "exact" | "prefix"): Bucket {
+    this.#prefixes ??= new Trie(false);
+    return this.#prefixes.at(text, { form, make: emptyBucket });
   }
 
   /** Visits the buckets of all keys that a request matches. */
@@ -67,29 +80,25 @@ export class DimensionIndex {
         return;
       }
       case "port": {
-        const bucket = this.#ports?.get(facts.request.destinationPort ?? -1);
+        const bucket = this.#ports.get(facts.request.destinationPort ?? -1);
         if (bucket !== undefined) search.visit(bucket);
         return;
       }
-      case "ip": {
-        const ip = facts.ip(dimension.name);
-        // Of what is no address nobody can say that a rule does not match.
-        if (ip === "malformed") this.#blocks?.visitAll(search);
-        else if (ip !== "absent") this.#blocks?.visit(ip, search);
+      case "ip":
+        this.#blocks.visit(facts.ip(dimension.name), search);
         return;
-      }
       default:
         assertNever(dimension);
     }
   }
 
   #visitText(text: string, search: RuleSearch): void {
-    if (this.#exact !== undefined) {
+    if (this.#prefixes !== undefined) this.#prefixes.visit(text, 0, search);
+    else {
       const bucket = this.#exact.get(text);
       if (bucket !== undefined) search.visit(bucket);
     }
-    this.#prefixes?.visit(text, 0, search);
-    this.#suffixes?.visit(text, 0, search);
+    if (this.#suffixes !== undefined) this.#suffixes.visit(text, 0, search);
   }
 
   #visitTexts(texts: readonly unknown[], search: RuleSearch): void {
@@ -99,58 +108,18 @@ export class DimensionIndex {
   }
 
   #visitSegments(text: string, separator: string, search: RuleSearch): void {
+    const prefixes = this.#prefixes;
+    if (prefixes === undefined) return;
     for (let at = text.indexOf(separator); at >= 0; at = text.indexOf(separator, at + 1)) {
-      this.#prefixes?.visit(text, at + separator.length, search);
+      prefixes.visit(text, at + separator.length, search);
     }
   }
 }
 
-function getOrMake<K>(map: Map<K, Bucket>, key: K, make: () => Bucket): Bucket {
+function getOrMake<K>(map: Map<K, Bucket>, key: K): Bucket {
   const known = map.get(key);
   if (known !== undefined) return known;
-  const made = make();
+  const made = emptyBucket();
   map.set(key, made);
   return made;
-}
-
-type BlockKey = { readonly family: 4 | 6; readonly words: readonly number[]; readonly prefixLength: number };
-
-/** Bits of an address that buckets are told apart by: as many as a number holds exactly. */
-const maxBits = 52;
-
-/** Buckets by blocks of addresses: for each length of prefix one look, so at most 33 and 53 of them. */
-class BlockIndex {
-  /** By family and length; lengths past `maxBits` are taken together. */
-  readonly #lengths = new Map<number, Map<number, Bucket>>();
-
-  at({ family, words, prefixLength }: BlockKey, make: () => Bucket): Bucket {
-    const bits = Math.min(prefixLength, maxBits);
-    const length = family === 4 ? bits : 100 + bits;
-    let buckets = this.#lengths.get(length);
-    if (buckets === undefined) {
-      buckets = new Map();
-      this.#lengths.set(length, buckets);
-    }
-    return getOrMake(buckets, leadingBits(words, bits), make);
-  }
-
-  visit({ family, words }: IpAddress, search: RuleSearch): void {
-    for (const [length, buckets] of this.#lengths) {
-      if (length >= 100 !== (family === 6)) continue;
-      const bucket = buckets.get(leadingBits(words, length >= 100 ? length - 100 : length));
-      if (bucket !== undefined) search.visit(bucket);
-    }
-  }
-
-  visitAll(search: RuleSearch): void {
-    for (const buckets of this.#lengths.values()) {
-      for (const bucket of buckets.values()) search.visit(bucket);
-    }
-  }
-}
-
-function leadingBits(words: readonly number[], bits: number): number {
-  const [first = 0, second = 0] = words;
-  if (bits <= 32) return Math.floor(first / 2 ** (32 - bits));
-  return first * 2 ** (bits - 32) + Math.floor(second / 2 ** (64 - bits));
 }

@@ -4,7 +4,7 @@ import type { CompiledRule } from "./compiled-rule.ts";
 import type { Bucket } from "./rule-index.ts";
 import { RuleSearch } from "./rule-search.ts";
 
-/** All rules of one action that apply to a workload. */
+/** Rules that apply to a workload and are looked for together. */
 export class RuleSet {
   /** In order of rank. */
   readonly rules: readonly CompiledRule[];
@@ -15,17 +15,21 @@ export class RuleSet {
     this.#index = buildIndex(this.rules);
   }
 
-  /** Of the rules that match, the one of smallest rank. */
-  first(facts: Facts): CompiledRule | undefined {
-    if (this.rules.length === 0) return undefined;
-    const search = new RuleSearch(facts);
+  /** Looks for the rules of smallest rank that match: the one that denies, and where there is none the other. */
+  search(facts: Facts): RuleSearch {
+    const search = new RuleSearch(facts, undefined);
     search.visit(this.#index);
-    return search.best;
+    return search;
+  }
+
+  /** Of rules of one action, the one of smallest rank that matches. */
+  first(facts: Facts): CompiledRule | undefined {
+    const { denying, other } = this.search(facts);
+    return denying ?? other;
   }
 
   /** All rules that match, in order of rank. */
   all(facts: Facts): readonly CompiledRule[] {
-    if (this.rules.length === 0) return [];
     const all = new Set<CompiledRule>();
     new RuleSearch(facts, all).visit(this.#index);
     return [...all].sort((one, other) => one.rank - other.rank);

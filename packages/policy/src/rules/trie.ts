@@ -1,52 +1,93 @@
+import { flatText } from "../match/flat-text.ts";
+
+/** What a trie holds for one key: where a text only begins with it, and where it ends there too. */
+export type TrieEntry<T> = { readonly form: "prefix" | "exact"; readonly make: () => T };
+
 /**
- * Values by prefixes of texts, or by suffixes where it is built `backwards`: a radix tree whose edges are chosen by one
- * character. A text is walked once, however many prefixes there are.
+ * Values by texts and by prefixes of texts, or by suffixes where it is built `backwards`: a radix tree whose edges are chosen
+ * by one character. A text is walked once, however many keys there are.
  */
 export class Trie<T> {
   readonly #backwards: boolean;
-  readonly #root: TrieNode<T> = { label: "", value: undefined, children: [], first: 0 };
+  readonly #root: TrieNode<T> = leaf("");
 
   constructor(backwards: boolean) {
     this.#backwards = backwards;
   }
 
   /** The value at exactly that key, made if there is none. */
-  at(key: string, make: () => T): T {
+  at(key: string, { form, make }: TrieEntry<T>): T {
+    const node = this.#nodeAt(this.#backwards ? reversed(key) : key);
+    if (form === "exact") {
+      node.exact ??= make();
+      return node.exact;
+    }
+    node.prefix ??= make();
+    return node.prefix;
+  }
+
+  #nodeAt(key: string): TrieNode<T> {
     let node = this.#root;
-    let rest = this.#backwards ? reversed(key) : key;
+    let rest = key;
     while (rest !== "") {
       const child = childOf(node, rest.charCodeAt(0));
       if (child === undefined) {
-        const leaf: TrieNode<T> = { label: rest, value: undefined, children: [], first: 0 };
-        setChild(node, leaf);
-        node = leaf;
-        break;
+        const added: TrieNode<T> = leaf(rest);
+        setChild(node, added);
+        return added;
       }
       const shared = sharedLength(child.label, rest);
       if (shared < child.label.length) splitNode(child, shared);
       node = child;
       rest = rest.slice(shared);
     }
-    node.value ??= make();
-    return node.value;
+    return node;
   }
 
-  /** Visits the values of all keys that the text from `start` on begins with, or ends with if it is built backwards. */
+  /** Visits what the text from `start` on begins with, or ends with if it is built backwards, and what it is in full. */
   visit(text: string, start: number, visitor: { visit(value: T): void }): void {
+    if (this.#backwards) this.#visitBackwards(text, visitor);
+    else this.#visitForwards(text, start, visitor);
+  }
+
+  #visitForwards(text: string, start: number, visitor: { visit(value: T): void }): void {
     let node = this.#root;
-    let at = this.#backwards ? text.length - 1 : start;
-    const step = this.#backwards ? -1 : 1;
+    let at = start;
     for (;;) {
-      if (node.value !== undefined) visitor.visit(node.value);
-      if (at < start || at >= text.length) return;
+      if (node.prefix !== undefined) visitor.visit(node.prefix);
+      if (at === text.length) {
+        if (node.exact !== undefined) visitor.visit(node.exact);
+        return;
+      }
       const child = childOf(node, text.charCodeAt(at));
       if (child === undefined) return;
       const { label } = child;
+      const end = at + label.length;
+      if (end > text.length) return;
       // The first character is the one that the child was chosen by.
-      at += step;
-      for (let index = 1; index < label.length; index++, at += step) {
-        if (at < start || text.charCodeAt(at) !== label.charCodeAt(index)) return;
+      for (let index = 1, place = at + 1; place < end; index++, place++) {
+        if (text.charCodeAt(place) !== label.charCodeAt(index)) return;
       }
+      at = end;
+      node = child;
+    }
+  }
+
+  #visitBackwards(text: string, visitor: { visit(value: T): void }): void {
+    let node = this.#root;
+    let at = text.length - 1;
+    for (;;) {
+      if (node.prefix !== undefined) visitor.visit(node.prefix);
+      if (at < 0) return;
+      const child = childOf(node, text.charCodeAt(at));
+      if (child === undefined) return;
+      const { label } = child;
+      const end = at - label.length;
+      if (end < -1) return;
+      for (let index = 1, place = at - 1; place > end; index++, place--) {
+        if (text.charCodeAt(place) !== label.charCodeAt(index)) return;
+      }
+      at = end;
       node = child;
     }
   }
@@ -54,16 +95,21 @@ export class Trie<T> {
 
 type TrieNode<T> = {
   label: string;
-  value: T | undefined;
+  prefix: T | undefined;
+  exact: T | undefined;
   /** By the first character of their labels, less `first`. */
   children: (TrieNode<T> | undefined)[];
   first: number;
   /** Those too far apart for a list. */
-  others?: Map<number, TrieNode<T>>;
+  others: Map<number, TrieNode<T>> | undefined;
 };
 
 /** Longest list of children: characters of octets lie no further apart. */
 const maxSpan = 256;
+
+function leaf<T>(label: string): TrieNode<T> {
+  return { label: flatText(label), prefix: undefined, exact: undefined, children: [], first: 0, others: undefined };
+}
 
 function childOf<T>(node: TrieNode<T>, code: number): TrieNode<T> | undefined {
   const offset = code - node.first;
@@ -89,17 +135,13 @@ function setChild<T>(node: TrieNode<T>, child: TrieNode<T>): void {
 
 /** Puts a node between a node and its children, so that the label ends at `length`. */
 function splitNode<T>(node: TrieNode<T>, length: number): void {
-  const lower: TrieNode<T> = {
-    label: node.label.slice(length),
-    value: node.value,
-    children: node.children,
-    first: node.first,
-    ...(node.others !== undefined && { others: node.others }),
-  };
-  delete node.others;
-  node.label = node.label.slice(0, length);
-  node.value = undefined;
+  const lower: TrieNode<T> = { ...node, label: flatText(node.label.slice(length)) };
+  node.label = flatText(node.label.slice(0, length));
+  node.prefix = undefined;
+  node.exact = undefined;
   node.children = [];
+  node.first = 0;
+  node.others = undefined;
   setChild(node, lower);
 }
 
