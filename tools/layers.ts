@@ -66,7 +66,7 @@ export const layers: Readonly<Record<string, LayerRule>> = {
     libraries: ["@bufbuild/protobuf"],
   },
   gateway: { layer: 4, packages: ["spiffe", "documents", "runtime", "authorizer"], libraries: [] },
-  tls: { layer: 4, packages: ["spiffe", "runtime", "protos", "x509", "grpc"], libraries: ["@bufbuild/protobuf"] },
+  tls: { layer: 4, packages: ["spiffe", "runtime", "protos", "x509", "grpc"], libraries: [] },
 
   cli: {
     layer: 5,
