@@ -1,4 +1,4 @@
-import type { PolicyName, RuleName, ShadowResults } from "@signet/policy";
+import type { AuthorizationRequest, PolicyName, RuleName, ShadowResults } from "@signet/policy";
 import type { HeaderChanges } from "@signet/request-auth";
 import type { RefusalAnswer } from "./custom-provider.ts";
 
@@ -29,6 +29,8 @@ export type AuthorizationResult = {
   readonly audit: readonly RuleName[];
   /** What policies on dry-run would have decided. */
   readonly shadow: ShadowResults;
+  /** The request as policies looked at it, so that it can be explained; absent where it did not come so far. */
+  readonly asked?: AuthorizationRequest;
   /** The CUSTOM provider that denied it. */
   readonly provider?: string;
   /** `<iss>/<sub>` of a verified token. */

@@ -28,14 +28,15 @@ export function advance(
     }
     if (result !== undefined) return result;
   }
-  const { effect, because: reason, policy, ruleIndex, id, audit, shadow } = decide(state.policies, pass.facts());
+  const asked = pass.facts();
+  const { effect, because: reason, policy, ruleIndex, id, audit, shadow } = decide(state.policies, asked);
   const named = {
     ...(policy === undefined ? {} : { policy }),
     ...(ruleIndex === undefined ? {} : { rule: ruleIndex }),
     ...(id === undefined ? {} : { id }),
   };
   const answer = effect === "deny" ? refusal(403, deniedBody) : undefined;
-  return pass.conclude({ effect, reason, ...named, audit, shadow }, answer);
+  return pass.conclude({ effect, reason, ...named, audit, shadow, asked }, answer);
 }
 
 /** Takes what authentication found into the request, or ends it. */

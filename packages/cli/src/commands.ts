@@ -48,6 +48,11 @@ const commands: readonly Command[] = [
     run: async (args, env) => (await import("./envoy-config/envoy-config.ts")).runEnvoyConfig(args, env, process),
   },
   {
+    name: "authz decide",
+    summary: "decide requests by authorization policies, and say which rule decided",
+    run: async (args, env) => (await import("./authz/decide.ts")).runAuthzDecide(args, env, process),
+  },
+  {
     name: "authz lint",
     summary: "find in policies what their authors will hardly have meant",
     run: async (args) => (await import("./authz/lint.ts")).runAuthzLint(args, process),

@@ -1,9 +1,9 @@
 import { type DocumentSet, readDocuments } from "@signet/authorizer";
 import { describeProblem, type JwtRule, type MeshConfig, selectDocuments, type Workload } from "@signet/documents";
 import { type Json, workloadFilterChains, workloadFilters } from "@signet/envoy-config";
-import { errorMessage, parseSettings, readFileCapped, type SettingsOf, settingsHelp } from "@signet/runtime";
+import { errorMessage, parseSettings, type SettingsOf, settingsHelp } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
-import { parseJwksFlags } from "../input/jwks-flags.ts";
+import { readJwks } from "../input/read-jwks.ts";
 import { readMeshConfig } from "../input/read-mesh-config.ts";
 import { printable } from "../text/printable.ts";
 import { toYaml } from "../text/to-yaml.ts";
@@ -88,18 +88,6 @@ function chainsOf(set: DocumentSet, { values: { ports }, workload, meshConfig }:
     filterChainMatch,
     ...(transportSocket !== undefined && { transportSocket }),
   }));
-}
-
-/** Largest JWKS file, in bytes, as where it is fetched. */
-const maxJwksBytes = 262_144;
-
-/** By issuer or `jwksUri`. */
-async function readJwks(flags: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const { files, problems } = parseJwksFlags(flags);
-  if (problems.length > 0) throw new Error(problems.join("\n"));
-  const found = new Map<string, string>();
-  for (const [name, path] of files) found.set(name, (await readFileCapped(path, maxJwksBytes)).toString("utf8"));
-  return found;
 }
 
 type Concerned = { readonly workload: Workload; readonly meshConfig: MeshConfig };

@@ -1,0 +1,75 @@
+import { type Authorizer, createAuthorizer, type DocumentSet } from "@signet/authorizer";
+import { describeProblem, type MeshConfig, type Workload } from "@signet/documents";
+import { type SettingsOf, systemClock } from "@signet/runtime";
+import { readJwks } from "../input/read-jwks.ts";
+import { readMeshConfig } from "../input/read-mesh-config.ts";
+import type { decideSettings } from "./decide-settings.ts";
+import { readPolicies } from "./read-policies.ts";
+
+/** Values of the flags that all commands have which decide requests. */
+export type DecideValues = SettingsOf<typeof decideSettings>;
+
+/** The documents of a command line, ready to decide. */
+export type OpenAuthorizer = {
+  readonly set: DocumentSet;
+  readonly meshConfig: MeshConfig;
+  readonly trustedHops: number | undefined;
+  readonly authorizer: Authorizer;
+  /** The same, but that it believes the claims in a request's metadata instead of verifying tokens. */
+  readonly believing: Authorizer;
+  /** What is wrong with single documents, a line each. */
+  readonly remarks: readonly string[];
+};
+
+/** Returns the workload of a command line, or throws. */
+export function workloadOf({ workload }: DecideValues): Workload {
+  if (workload !== undefined) return workload;
+  throw new Error("--workload is missing: whom the requests are to, such as foo/app=httpbin");
+}
+
+/** Reads all files that a command line names. Throws an error of a line for each problem where nothing can be decided. */
+export async function openAuthorizer(values: DecideValues): Promise<OpenAuthorizer> {
+  const meshConfig = await readMeshConfig(values.meshConfig);
+  const set = await readPolicies(values);
+  const trustedHops = values.trustedHops ?? meshConfig.numTrustedProxies;
+  const { now, profile, jwtFirst } = values;
+  const options = {
+    ...{ profile, jwtFirst, jwksOf: await readJwks(values.jwks) },
+    trustDomainAliases: meshConfig.trustDomainAliases,
+    ...(meshConfig.trustDomain !== undefined && { trustDomain: meshConfig.trustDomain }),
+    ...(meshConfig.rootNamespace !== undefined && { rootNamespace: meshConfig.rootNamespace }),
+    ...(trustedHops !== undefined && { trustedHops }),
+  };
+  const allowing = new Set(values.customAllow);
+  const dependencies = {
+    clock: now === undefined ? systemClock : { now: () => now, sleep: systemClock.sleep },
+    random: Math.random,
+    custom: { ask: async ({ provider }: { readonly provider: string }) => answerOf(allowing.has(provider)) },
+  };
+  return {
+    ...{ set, meshConfig, trustedHops },
+    authorizer: createAuthorizer(set, options, dependencies),
+    believing: createAuthorizer(withoutTokens(set), options, dependencies),
+    remarks: [
+      ...set.refused.flatMap(({ problems }) => problems).map(describeProblem),
+      ...set.warnings.map((warning) => `warning: ${describeProblem(warning)}`),
+    ],
+  };
+}
+
+/** Where no document says how tokens are verified, what others have found out counts. */
+function withoutTokens({ documents, refused }: DocumentSet): Pick<DocumentSet, "documents" | "refused"> {
+  const isOther = ({ kind }: { readonly kind?: string }): boolean => kind !== "RequestAuthentication";
+  return {
+    documents: documents.filter(isOther),
+    refused: refused.filter(({ kind }) => kind !== undefined && isOther({ kind })),
+  };
+}
+
+type Answer = { readonly kind: "allowed" } | { readonly kind: "denied"; readonly answer: typeof denied };
+
+const denied = { status: 403, body: "", headers: [] };
+
+function answerOf(isAllowed: boolean): Answer {
+  return isAllowed ? { kind: "allowed" } : { kind: "denied", answer: denied };
+}
