@@ -1,11 +1,13 @@
 import { createCertificate } from "./create-certificate.ts";
 import { issue } from "./issue.ts";
 import type { BenchmarkCase } from "./measure.ts";
+import { verifyJwt } from "./verify-jwt.ts";
 
 /** Every benchmark there is, one file per hot path. */
 const benchmarks: Readonly<Record<string, () => Promise<readonly BenchmarkCase[]>>> = {
   issue,
   "create-certificate": createCertificate,
+  "verify-jwt": verifyJwt,
 };
 
 const usage = `usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json]\n`;

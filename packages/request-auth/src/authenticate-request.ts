@@ -20,7 +20,7 @@ export type RequestAuthenticationResult =
       readonly kind: "authenticated";
       /** `<iss>/<sub>`; absent when the token lacks one of them, and then no policy may take it for anyone. */
       readonly principal?: string;
-      /** As in the token; frozen, as is `payload`: the next request with the same token may be given the same objects. */
+      /** As in the token. To be read only: frozen, as is `payload`, once requests with the same token share them. */
       readonly claims: JsonObject;
       /** As policies see them: space-delimited claims are lists. */
       readonly payload: JsonObject;
@@ -182,6 +182,7 @@ function payloadsOf(tokens: readonly VerifiedToken[]): ReadonlyMap<string, JsonO
 }
 
 function upstreamChanges(asked: AskedRequest, { tokens, stripped }: Accepted): HeaderChanges {
+  if (stripped.length === 0) return { remove: spoofedHeaders(asked), add: addedHeaders(asked, tokens) };
   const { path } = asked.request;
   const remove = new Set(spoofedHeaders(asked));
   let shortened = path;

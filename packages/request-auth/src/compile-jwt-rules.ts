@@ -4,6 +4,7 @@ import { acceptedAlgorithms } from "./algorithms.ts";
 import { normalizeAudience } from "./check-claims.ts";
 import { parseClaimPath } from "./claim-path.ts";
 import type { OutputHeaders } from "./forward-claims.ts";
+import { createKnownHeaders, type KnownHeaders } from "./known-headers.ts";
 import type { RequestAuthOptions } from "./options.ts";
 import type { RequestAuthProfile } from "./profile.ts";
 import type { Publication } from "./published-claims.ts";
@@ -39,6 +40,7 @@ export type CompiledJwtRules = {
   readonly readHeaders: ReadonlySet<string>;
   /** Tokens that these rules have verified, unless none are to be remembered. */
   readonly memory: TokenMemory | undefined;
+  readonly headers: KnownHeaders;
 };
 
 const alwaysReadHeaders = ["cookie", "origin", "access-control-request-method", "x-envoy-original-path"];
@@ -88,6 +90,7 @@ export function compileJwtRules(rules: readonly JwtRule[], options: RequestAuthO
     outputHeaders,
     readHeaders: new Set([...alwaysReadHeaders, ...locations.headers.keys(), ...outputHeaders]),
     memory: createTokenMemory(maxRememberedTokens),
+    headers: createKnownHeaders(),
   });
 }
 

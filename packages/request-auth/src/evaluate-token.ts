@@ -3,9 +3,10 @@ import { checkAudience, checkTimes } from "./check-claims.ts";
 import { checkSignature } from "./check-signature.ts";
 import type { CompiledJwtRule, CompiledJwtRules } from "./compile-jwt-rules.ts";
 import { type Refusal, type RequestAuthErrorCode, refused } from "./errors.ts";
+import { freezeJson } from "./json-object.ts";
 import { type ParsedToken, parseToken, type TokenFacts } from "./parse-token.ts";
 import type { RuleKeysOutcome } from "./rule-keys.ts";
-import { digestOf, type RememberedToken } from "./token-memory.ts";
+import type { RememberedToken } from "./token-memory.ts";
 import { createVerifiedToken, type VerifiedToken } from "./verified-token.ts";
 
 /** What rules are judged with. */
@@ -25,7 +26,6 @@ export type TokenOutcome = VerifiedToken | Refusal | Pending;
 /** The text of a token while its request is judged, and what is known about it so far. */
 export type TokenText = {
   readonly text: string;
-  readonly digest: string | undefined;
   /** Present for a token that has been verified before; it may have expired since, and its key may be gone. */
   remembered: RememberedToken | undefined;
   /** Absent until it is needed: a remembered token is not taken apart again. */
@@ -37,9 +37,7 @@ export type TokenText = {
 
 /** Returns a token to be judged by `rules`, which may remember it. */
 export function readToken({ memory }: CompiledJwtRules, text: string): TokenText {
-  const digest = memory === undefined ? undefined : digestOf(text);
-  const remembered = digest === undefined ? undefined : memory?.get(digest);
-  return { text, digest, remembered, parsed: undefined, keys: undefined, outcomes: undefined };
+  return { text, remembered: memory?.get(text), parsed: undefined, keys: undefined, outcomes: undefined };
 }
 
 /** What the token says, or what is wrong with it for every rule. */
@@ -50,7 +48,8 @@ export function factsOf(rules: CompiledJwtRules, token: TokenText): TokenFacts |
 }
 
 function parsedToken(rules: CompiledJwtRules, token: TokenText): ParsedToken | Refusal {
-  token.parsed ??= parseToken(token.text, rules);
+  const { profile, algorithms, headers } = rules;
+  token.parsed ??= parseToken(token.text, { profile, algorithms, knownHeaders: headers.known });
   return token.parsed;
 }
 
@@ -64,7 +63,8 @@ export function evaluateToken(context: RuleContext, token: TokenText, rule: Comp
   const known = token.outcomes?.get(rule);
   if (known !== undefined) return known;
   const outcome = askRule(context, token, rule);
-  if (outcome.kind === "pending") return outcome;
+  // What is remembered costs less to find again than to write down.
+  if (outcome.kind === "pending" || outcome === token.remembered?.verifiedBy.get(rule)) return outcome;
   token.outcomes ??= new Map();
   token.outcomes.set(rule, outcome);
   return outcome;
@@ -74,7 +74,10 @@ function askRule(context: RuleContext, token: TokenText, rule: CompiledJwtRule):
   const before = token.remembered?.verifiedBy.get(rule);
   const facts = before?.facts ?? factsOf(context.rules, token);
   if (facts.kind === "refused") return refused(facts.code, rule.rule);
-  const problem = claimProblem(context, facts, rule);
+  // Issuer and audiences of a token do not change, nor does what a rule wants of them.
+  const { nowSeconds, rules } = context;
+  const problem =
+    before === undefined ? claimProblem(context, facts, rule) : checkTimes(facts, nowSeconds, rules.profile);
   if (problem !== undefined) return refused(problem, rule.rule);
   const found = findKeys(context, { token, facts, rule });
   if (found.kind === "pending") return found;
@@ -85,7 +88,7 @@ function askRule(context: RuleContext, token: TokenText, rule: CompiledJwtRule):
   const signer = rule.keys?.length === 0 ? "keys-invalid" : checkSignature(parsed, found.keys);
   if (typeof signer === "string") return refused(signer, rule.rule);
   const verified = createVerifiedToken(parsed, rule, signer.key);
-  remember(context.rules, token, verified);
+  remember(context.rules, { token, parsed, verified });
   return verified;
 }
 
@@ -112,11 +115,15 @@ function findKeys(context: RuleContext, { token, facts, rule }: KeyQuestion): Ru
   return { kind: "pending", ready: outcome.then((known) => void keys.set(rule, known)) };
 }
 
-function remember({ memory }: CompiledJwtRules, token: TokenText, verified: VerifiedToken): void {
-  if (memory === undefined || token.digest === undefined) return;
-  if (token.remembered === undefined) {
-    token.remembered = { facts: verified.facts, verifiedBy: new Map() };
-    memory.add(token.digest, token.remembered);
-  }
+type Verification = { readonly token: TokenText; readonly parsed: ParsedToken; readonly verified: VerifiedToken };
+
+function remember({ memory, headers }: CompiledJwtRules, { token, parsed, verified }: Verification): void {
+  headers.note(token.text, parsed.header);
+  if (memory === undefined) return;
+  token.remembered ??= memory.note(token.text, verified.facts);
+  if (token.remembered === undefined) return;
+  // Requests share them from now on.
+  freezeJson(verified.facts.claims);
+  freezeJson(verified.payload);
   token.remembered.verifiedBy.set(verified.rule, verified);
 }

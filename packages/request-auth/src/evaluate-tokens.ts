@@ -21,6 +21,11 @@ export type Candidate = { readonly token: TokenText; readonly location: TokenLoc
 
 /** Returns the tokens of a request to be judged; the same text in two places is one token. */
 export function readTokens(rules: RuleContext["rules"], found: readonly FoundToken[]): readonly Candidate[] {
+  const [only, second] = found;
+  // Looking a text up costs as much as reading it.
+  if (only !== undefined && second === undefined) {
+    return [{ token: readToken(rules, only.token), location: only.location }];
+  }
   const known = new Map<string, TokenText>();
   return found.map(({ token: text, location }) => {
     const token = known.get(text) ?? readToken(rules, text);

@@ -28,14 +28,19 @@ export type HeaderValues = ReadonlyMap<string, readonly string[]>;
 /** Returns those headers of a request that `wanted` names in lower case, by name. */
 export function indexHeaders(headers: RequestToAuthenticate["headers"], wanted: ReadonlySet<string>): HeaderValues {
   const values = new Map<string, string[]>();
-  for (const [anyCase, value] of headers) {
-    const name = anyCase.toLowerCase();
+  // Taken apart by hand: this is done for every header of every request.
+  for (const header of headers) {
+    const name = header[0].toLowerCase();
     if (!wanted.has(name)) continue;
+    const value = header[1];
     const known = values.get(name);
     if (known === undefined) values.set(name, [value]);
     else known.push(value);
   }
-  return new Map([...values].map(([name, known]) => [name, joinedHeaderValues(name, known)]));
+  for (const [name, known] of values) {
+    if (known.length > 1) values.set(name, [...joinedHeaderValues(name, known)]);
+  }
+  return values;
 }
 
 /** Where tokens may be, and how they are read there. */
@@ -59,16 +64,21 @@ export function extractTokens(
       }
     }
   }
-  for (const [name, token] of findParams(path, locations.params)) {
-    const location = locations.params.get(name);
-    if (location !== undefined) found.push({ token, location });
-  }
-  for (const [name, token] of findCookies(headers.get("cookie") ?? [], locations.cookies)) {
-    const location = locations.cookies.get(name);
-    if (location !== undefined) found.push({ token, location });
+  if (locations.params.size > 0) collect(findParams(path, locations.params), locations.params, found);
+  if (locations.cookies.size > 0) {
+    collect(findCookies(headers.get("cookie") ?? [], locations.cookies), locations.cookies, found);
   }
   const tokens = options.passOpaqueTokens === true ? found.filter(({ token }) => hasTokenForm(token)) : found;
-  return tokens.sort((a, b) => a.location.order - b.location.order);
+  return tokens.length < 2 ? tokens : tokens.sort((a, b) => a.location.order - b.location.order);
+}
+
+type Values = ReadonlyMap<string, string>;
+
+function collect(values: Values, locations: ReadonlyMap<string, TokenLocation>, found: FoundToken[]): void {
+  for (const [name, token] of values) {
+    const location = locations.get(name);
+    if (location !== undefined) found.push({ token, location });
+  }
 }
 
 /**

@@ -31,8 +31,8 @@ export type RequestAuthOptions = {
    */
   readonly algorithms?: readonly string[];
   /**
-   * How many verified tokens are remembered, by their SHA-256, so that their signature is not verified again while their key is
-   * the issuer's; default 1,024, 0 for none.
+   * How many verified tokens are remembered, by their SHA-256, once they come the second time, so that their signature is not
+   * verified again while their key is the issuer's; default 1,024, 0 for none.
    */
   readonly maxRememberedTokens?: number;
 };

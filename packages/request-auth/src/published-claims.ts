@@ -1,4 +1,4 @@
-import { freezeJson, isJsonObject, type JsonObject, memberOf } from "./json-object.ts";
+import { isJsonObject, type JsonObject, memberOf } from "./json-object.ts";
 
 /** How claims are turned into what policies see. */
 export type Publication = {
@@ -10,22 +10,24 @@ export type Publication = {
 
 /** The claims as they are published to policies. */
 export function publishedClaims(claims: JsonObject, { spaceDelimited, typed }: Publication): JsonObject {
-  const lists: [string, readonly string[]][] = [];
+  const published: Record<string, unknown> = typed ? withText(claims) : { ...claims };
+  let hasChanged = typed;
   for (const name of spaceDelimited) {
     const value = memberOf(claims, name);
-    const words = typeof value === "string" ? value.split(" ").filter((word) => word !== "") : [];
+    if (typeof value !== "string") continue;
+    const words = value.split(" ").filter((word) => word !== "");
     // Envoy leaves a text without words as it is.
-    if (words.length > 0) lists.push([name, words]);
+    if (words.length === 0) continue;
+    // Assigned, that name would make a prototype.
+    if (name === "__proto__") Object.defineProperty(published, name, { value: words, enumerable: true });
+    else published[name] = words;
+    hasChanged = true;
   }
-  const published = typed ? withText(claims) : claims;
-  if (published === claims && lists.length === 0) return claims;
-  const all = lists.length === 0 ? published : Object.fromEntries([...Object.entries(published), ...lists]);
-  freezeJson(all);
-  return all;
+  return hasChanged ? published : claims;
 }
 
 /** A copy whose numbers and booleans are text; a tree at most as deep as the parser of tokens allows. */
-function withText(object: JsonObject): JsonObject {
+function withText(object: JsonObject): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, textOf(value)]));
 }
 

@@ -1,18 +1,22 @@
 /** Names that somebody wants to know the value of. */
 type Wanted = { readonly size: number; has(name: string): boolean };
 
+const nothing: ReadonlyMap<string, string> = new Map();
+
 /** The first value of each wanted parameter in the query of `path`, percent-decoded; what cannot be decoded stands for itself. */
 export function findParams(path: string, wanted: Wanted): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
   const query = path.indexOf("?");
-  if (wanted.size === 0 || query === -1) return found;
+  if (query === -1) return nothing;
+  const found = new Map<string, string>();
   let start = query + 1;
   while (start < path.length) {
     const ampersand = path.indexOf("&", start);
     const end = ampersand === -1 ? path.length : ampersand;
-    const [name, value] = splitAtEquals(path.slice(start, end));
-    const decoded = decodeQuery(name);
-    if (wanted.has(decoded) && !found.has(decoded)) found.set(decoded, decodeQuery(value ?? ""));
+    // Within the pair: to the end of the query, again and again, would cost its square.
+    const pair = path.slice(start, end);
+    const equals = pair.indexOf("=");
+    const name = decodeQuery(equals === -1 ? pair : pair.slice(0, equals));
+    if (wanted.has(name) && !found.has(name)) found.set(name, equals === -1 ? "" : decodeQuery(pair.slice(equals + 1)));
     start = end + 1;
   }
   return found;
@@ -54,8 +58,8 @@ function hexDigit(code: number): number | undefined {
 
 /** The first value of each wanted cookie (RFC 6265 section 5.4) in all headers of that name, without the quotes that may be around it. */
 export function findCookies(headers: readonly string[], wanted: Wanted): ReadonlyMap<string, string> {
+  if (headers.length === 0) return nothing;
   const found = new Map<string, string>();
-  if (wanted.size === 0) return found;
   for (const header of headers) findCookiesIn(header, wanted, found);
   return found;
 }

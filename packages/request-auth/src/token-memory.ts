@@ -12,8 +12,13 @@ export type RememberedToken = {
 
 /** Remembers tokens with a good signature by their SHA-256, for the one rule set that has verified them. */
 export interface TokenMemory {
-  get(digest: string): RememberedToken | undefined;
-  add(digest: string, token: RememberedToken): void;
+  /** What is remembered of a token. */
+  get(token: string): RememberedToken | undefined;
+  /**
+   * Takes note of a token that was verified; one that has been noted before is remembered, and what is returned is what to
+   * note further rules in.
+   */
+  note(token: string, facts: TokenFacts): RememberedToken | undefined;
 }
 
 /** Longer tokens are verified each time; one with an ML-DSA-87 signature and 1,500 octets of claims is still shorter. */
@@ -25,40 +30,80 @@ export const defaultRememberedTokens = 1_024;
 /**
  * Returns a memory for at most `maxTokens`, or undefined for none.
  *
- * Two generations, of which the older one is forgotten as a whole: a token that comes again moves to the younger one, so a hit
+ * A token is remembered when it comes the second time, so that tokens which come once cost no hash and no memory. Two
+ * generations, of which the older one is forgotten as a whole: a token that comes again moves to the younger one, so a hit
  * costs one look and nothing is sorted. Only tokens that a rule has verified get in, so nobody else can push them out.
  * Expiry, and whether the key is still the issuer's, is for whoever asks: neither is remembered.
  */
 export function createTokenMemory(maxTokens: number): TokenMemory | undefined {
   const perGeneration = Math.floor(maxTokens / 2);
   if (!(perGeneration >= 1)) return undefined;
-  let young = new Map<string, RememberedToken>();
-  let old = new Map<string, RememberedToken>();
-  const add = (digest: string, token: RememberedToken): void => {
-    if (young.size >= perGeneration) {
-      old = young;
-      young = new Map();
-    }
-    young.set(digest, token);
-  };
+  const tokens = new Generations<string, RememberedToken>(perGeneration);
+  // Tails of different tokens may be the same number: then a token is hashed, or remembered, one time too early.
+  const seen = new Generations<number, true>(perGeneration * seenPerRemembered);
+  const isCandidate = (token: string): boolean =>
+    token.length <= maxRememberedCharacters && seen.get(tailOf(token)) === true;
   return {
-    get(digest) {
-      const token = young.get(digest);
-      if (token !== undefined) return token;
-      const older = old.get(digest);
-      if (older !== undefined) add(digest, older);
-      return older;
+    get: (token) => (isCandidate(token) ? tokens.get(digestOf(token)) : undefined),
+    note(token, facts) {
+      if (!isCandidate(token)) {
+        if (token.length <= maxRememberedCharacters) seen.add(tailOf(token), true);
+        return undefined;
+      }
+      const remembered = { facts, verifiedBy: new Map<CompiledJwtRule, VerifiedToken>() };
+      tokens.add(digestOf(token), remembered);
+      return remembered;
     },
-    add,
   };
 }
 
+/** How many tokens may come between two comings of one that is to be remembered, for each that is remembered. */
+const seenPerRemembered = 4;
+
+/** At most twice so many entries, of which those not asked for the longest go first, as a whole. */
+class Generations<Key, Value> {
+  readonly #size: number;
+  #young = new Map<Key, Value>();
+  #old = new Map<Key, Value>();
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  get(key: Key): Value | undefined {
+    const value = this.#young.get(key);
+    if (value !== undefined) return value;
+    const older = this.#old.get(key);
+    if (older !== undefined) this.add(key, older);
+    return older;
+  }
+
+  add(key: Key, value: Value): void {
+    if (this.#young.size >= this.#size) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, value);
+  }
+}
+
+const tailCharacters = 8;
+
+/** A number made of the end of a token, where its signature is: no part of its text that would keep the token in memory. */
+function tailOf(token: string): number {
+  let tail = 0;
+  for (let at = Math.max(0, token.length - tailCharacters); at < token.length; at++) {
+    tail = (Math.imul(tail, 31) + token.charCodeAt(at)) | 0;
+  }
+  return tail;
+}
+
 /**
- * The SHA-256 of a token, one character per octet; undefined for one that is too long to be remembered.
+ * The SHA-256 of a token, one character per octet.
  *
  * Two texts have one digest only if they are the same octets in UTF-8, and a token that was verified is ASCII, whose octets
  * no other text has.
  */
-export function digestOf(token: string): string | undefined {
-  return token.length > maxRememberedCharacters ? undefined : hash("sha256", token, "latin1");
+function digestOf(token: string): string {
+  return hash("sha256", token, "latin1");
 }
