@@ -118,7 +118,7 @@ function findKeys(context: RuleContext, { token, facts, rule }: KeyQuestion): Ru
 type Verification = { readonly token: TokenText; readonly parsed: ParsedToken; readonly verified: VerifiedToken };
 
 function remember({ memory, headers }: CompiledJwtRules, { token, parsed, verified }: Verification): void {
-  headers.note(token.text, parsed.header);
+  if (parsed.newHeader !== undefined) headers.note(token.text, parsed.newHeader);
   if (memory === undefined) return;
   token.remembered ??= memory.note(token.text, verified.facts);
   if (token.remembered === undefined) return;

@@ -18,8 +18,11 @@ export type OutputHeaders = {
   readonly claims: readonly { readonly header: string; readonly path: ClaimPath }[];
 };
 
+const none: HeaderChanges["add"] = Object.freeze([]);
+
 /** Returns the headers that a rule makes of a token it has accepted. */
 export function headersOf(output: OutputHeaders, token: ParsedToken): HeaderChanges["add"] {
+  if (output.payload === undefined && output.claims.length === 0) return none;
   const headers: (readonly [string, string])[] = [];
   if (output.payload !== undefined) headers.push([output.payload, copyOf(token.payload)]);
   for (const { header, path } of output.claims) {

@@ -22,7 +22,8 @@ export type TokenFacts = {
 /** A token taken apart, nothing of it verified. */
 export type ParsedToken = {
   readonly kind: "token";
-  readonly header: ParsedHeader;
+  /** Absent where it was known before. */
+  readonly newHeader: ParsedHeader | undefined;
   readonly facts: TokenFacts;
   /** The second part as it stood in the token. */
   readonly payload: string;
@@ -57,7 +58,8 @@ export function parseToken(token: string, reading: TokenReading): ParsedToken | 
   if (strict && headerPart.length + payloadPart.length + signaturePart.length + 2 !== token.length) {
     return refused("token-not-canonical");
   }
-  const header = reading.knownHeaders?.get(headerPart) ?? parseHeader(headerPart, reading);
+  const known = reading.knownHeaders?.get(headerPart);
+  const header = known ?? parseHeader(headerPart, reading);
   if (header.kind === "refused") return header;
   const payload = parsePart(payloadPart, profile);
   if (payload === "encoding") return refused("payload-encoding-invalid");
@@ -68,7 +70,7 @@ export function parseToken(token: string, reading: TokenReading): ParsedToken | 
   if (signature === undefined) return refused("signature-encoding-invalid");
   return {
     kind: "token",
-    header,
+    newHeader: known === undefined ? header : undefined,
     facts,
     payload: payloadPart,
     signingInput: Buffer.from(signedText(token, parts), "latin1"),
@@ -145,17 +147,23 @@ function readFacts({ algorithm, keyId }: ParsedHeader, claims: JsonObject): Toke
   if (issuer === undefined) return refused("issuer-invalid");
   const subject = readString(claims, "sub");
   if (subject === undefined) return refused("subject-invalid");
-  const issuedAt = readInstant(claims, "iat", ["issued-at-invalid", "issued-at-out-of-range"]);
+  const issuedAt = readInstant(claims, "iat", instantCodes.iat);
   if (typeof issuedAt !== "number") return issuedAt;
-  const notBefore = readInstant(claims, "nbf", ["not-before-invalid", "not-before-out-of-range"]);
+  const notBefore = readInstant(claims, "nbf", instantCodes.nbf);
   if (typeof notBefore !== "number") return notBefore;
-  const expiry = readInstant(claims, "exp", ["expiry-invalid", "expiry-out-of-range"]);
+  const expiry = readInstant(claims, "exp", instantCodes.exp);
   if (typeof expiry !== "number") return expiry;
   if (readString(claims, "jti") === undefined) return refused("token-id-invalid");
   const audiences = readAudiences(memberOf(claims, "aud"));
   if (audiences === undefined) return refused("audience-invalid");
   return { kind: "facts", algorithm, keyId, claims, issuer, subject, notBefore, expiry, audiences };
 }
+
+const instantCodes = {
+  iat: ["issued-at-invalid", "issued-at-out-of-range"],
+  nbf: ["not-before-invalid", "not-before-out-of-range"],
+  exp: ["expiry-invalid", "expiry-out-of-range"],
+} as const;
 
 /** Empty for a claim that is not there, undefined for one that is no string. */
 function readString(claims: JsonObject, name: string): string | undefined {

@@ -41,13 +41,13 @@ export function createTokenMemory(maxTokens: number): TokenMemory | undefined {
   const tokens = new Generations<string, RememberedToken>(perGeneration);
   // Tails of different tokens may be the same number: then a token is hashed, or remembered, one time too early.
   const seen = new Generations<number, true>(perGeneration * seenPerRemembered);
-  const isCandidate = (token: string): boolean =>
-    token.length <= maxRememberedCharacters && seen.get(tailOf(token)) === true;
   return {
-    get: (token) => (isCandidate(token) ? tokens.get(digestOf(token)) : undefined),
+    get: (token) => (seen.get(tailOf(token)) === true ? tokens.get(digestOf(token)) : undefined),
     note(token, facts) {
-      if (!isCandidate(token)) {
-        if (token.length <= maxRememberedCharacters) seen.add(tailOf(token), true);
+      if (token.length > maxRememberedCharacters) return undefined;
+      const tail = tailOf(token);
+      if (seen.get(tail) !== true) {
+        seen.add(tail, true);
         return undefined;
       }
       const remembered = { facts, verifiedBy: new Map<CompiledJwtRule, VerifiedToken>() };
