@@ -6,13 +6,15 @@ import type { WorkloadIdentity } from "./identity/workload-identity.ts";
 import { openSockets } from "./open-sockets.ts";
 import type { AgentSettings } from "./settings.ts";
 import { shutDownInOrder } from "./shutdown.ts";
-import { statusRoutes } from "./status.ts";
+import { statusRoutes } from "./status/status-routes.ts";
 
 /** An agent that runs. */
 export interface RunningAgent {
   readonly statusAddress: HostPort;
   readonly socketPath: string;
   readonly identity: Source<WorkloadIdentity>;
+  /** Aborts when somebody on this machine asks the agent to end. */
+  readonly quitting: AbortSignal;
   /** Settles when the agent has ended: resolves after `stop`, rejects when it failed by itself. */
   readonly ended: Promise<void>;
   /** Ends in order: not ready, SDS streams, rotation, connection to the CA, status port. Later calls join the first. */
@@ -42,7 +44,13 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
   const { state, socketPath, identity, tasks, caClient } = parts;
 
   const sockets = await openSockets(parts, settings, logger);
-  const routes = statusRoutes({ ...parts, socketProblem: sockets.problem });
+  const quit = new AbortController();
+  const routes = statusRoutes({
+    ...parts,
+    socketProblem: sockets.problem,
+    streams: sockets.streams,
+    quit: () => quit.abort(),
+  });
   const status = await serveHttp({ ...settings.statusListen, routes, logger }).catch(async (error: unknown) => {
     await sockets.drain(0);
     throw error;
@@ -74,6 +82,7 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
     statusAddress: status.address,
     socketPath,
     identity,
+    quitting: quit.signal,
     ended,
     stop() {
       stopped ??= shutDown();

@@ -40,7 +40,9 @@ export type AgentParts = {
   readonly socketPath: string;
   readonly processId: string;
   readonly identity: Source<WorkloadIdentity>;
+  readonly isStale: () => boolean;
   readonly lastFailure: () => unknown;
+  readonly caAddresses: readonly string[];
   readonly clock: Clock;
   readonly metrics: AgentMetrics;
   readonly caClient: CaClient & { close(): void };
@@ -61,9 +63,10 @@ export async function composeAgent(
   const token = (): Promise<TokenFileResult> => readTokenFile(settings.tokenFile);
 
   const { cache, restored } = await restoreIdentity(settings, { clock, logger });
+  const isStaleNow = (): boolean => isStale(workload.identity.current(), { restored, clock });
   const metrics = createAgentMetrics({
     secondsToExpiry: () => secondsToExpiry(workload.identity.current(), clock),
-    isStale: () => isStale(workload.identity.current(), { restored, clock }),
+    isStale: isStaleNow,
   });
   const identityReport = reportIdentity(metrics, { logger, clock, startedAt });
   const caClient = openCaClient(settings, { token, logger });
@@ -98,7 +101,9 @@ export async function composeAgent(
     socketPath: sdsSocketPath(settings),
     processId,
     identity,
+    isStale: isStaleNow,
     lastFailure: identityReport.lastFailure,
+    caAddresses: [settings.caAddress, ...settings.caFallbacks].map(formatHostPort),
     clock,
     metrics,
     caClient,

@@ -35,7 +35,7 @@ export async function runAgent(
   const signal = shutdownSignal();
   const agent = await start(result.settings, logger);
   if (agent === undefined) return 1;
-  const failed = await failureOf(agent, signal);
+  const failed = await failureOf(agent, AbortSignal.any([signal, agent.quitting]));
   if (failed !== undefined) logEvent(logger, agentEvents.agentFailed, { error: failed.error });
   await agent.stop();
   const exitCode = failed === undefined ? 0 : 1;

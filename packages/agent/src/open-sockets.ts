@@ -7,9 +7,11 @@ import { reportSds } from "./report-sds.ts";
 import { reportWorkloadApi } from "./report-workload-api.ts";
 import type { FileSecrets } from "./sds/file-secrets.ts";
 import { type KeptListener, keepListening } from "./sds/keep-listening.ts";
+import type { SdsEvents } from "./sds/sds-events.ts";
 import { serveSds } from "./sds/sds-server.ts";
 import type { SecretBoard } from "./sds/secret-board.ts";
 import { prepareSocketDirectory } from "./sds/socket-directory.ts";
+import type { StreamStatus } from "./sds/stream-registry.ts";
 import type { AgentSettings } from "./settings.ts";
 import { serveWorkloadApi } from "./workload-api/workload-api-server.ts";
 
@@ -29,12 +31,15 @@ export type AgentSockets = {
   readonly tasks: readonly Task[];
   /** Why a client of one of them cannot connect now, or undefined. */
   problem(): Promise<string | undefined>;
+  /** The streams of SDS that are open. */
+  streams(): readonly StreamStatus[];
   drain(graceMs: number): Promise<void>;
 };
 
 /** Listens for SDS and, where there is a path for it, for the SPIFFE Workload API; on both or on none. */
 export async function openSockets(parts: ServedParts, settings: AgentSettings, logger: Logger): Promise<AgentSockets> {
-  const listeners = [await listenSds(parts, settings, logger)];
+  const sdsEvents = reportSds(parts.metrics, { logger, clock: parts.clock });
+  const listeners = [await listenSds({ ...parts, sdsEvents }, settings, logger)];
   if (settings.workloadApiSocket !== "") {
     try {
       listeners.push(await listenWorkloadApi(parts, settings, logger));
@@ -46,23 +51,27 @@ export async function openSockets(parts: ServedParts, settings: AgentSettings, l
   return {
     tasks: listeners.map(({ task }) => task),
     problem: async () => (await Promise.all(listeners.map((listener) => listener.problem()))).find(Boolean),
+    streams: sdsEvents.streams,
     async drain(graceMs) {
       await Promise.all(listeners.map((listener) => listener.drain(graceMs)));
     },
   };
 }
 
-function listenSds(parts: ServedParts, settings: AgentSettings, logger: Logger): Promise<KeptListener> {
-  const { socketPath, processId, board, files, metrics, clock } = parts;
+function listenSds(
+  parts: ServedParts & { readonly sdsEvents: SdsEvents },
+  settings: AgentSettings,
+  logger: Logger,
+): Promise<KeptListener> {
+  const { socketPath, processId, board, files, sdsEvents, clock } = parts;
   const socketMode = Number.parseInt(settings.sdsSocketMode, 8);
   let streams = 0;
   const newStreamId = (): string => {
     streams += 1;
     return `${processId}-${streams}`;
   };
-  const events = reportSds(metrics, { logger, clock });
   const options = { socketPath, socketMode, snapshots: board.snapshots, newStreamId, files };
-  return keep({ socketPath, socketMode, listen: () => serveSds(options, events) }, { clock, logger });
+  return keep({ socketPath, socketMode, listen: () => serveSds(options, sdsEvents) }, { clock, logger });
 }
 
 function listenWorkloadApi(parts: ServedParts, settings: AgentSettings, logger: Logger): Promise<KeptListener> {

@@ -3,6 +3,7 @@ import { agentEvents, logEvent } from "./events.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { SdsEvents, StreamInfo } from "./sds/sds-events.ts";
 import type { SecretStreamNotice } from "./sds/secret-stream.ts";
+import { createStreamRegistry, type StreamStatus } from "./sds/stream-registry.ts";
 
 /** Unknown names are logged once each, and only so many of them: a client chooses them. */
 const maxLoggedNames = 64;
@@ -15,7 +16,8 @@ const minuteMs = 60_000;
 export function reportSds(
   metrics: AgentMetrics,
   { logger, clock }: { readonly logger: Logger; readonly clock: Clock },
-): SdsEvents & { openStreams(): number } {
+): SdsEvents & { streams(): readonly StreamStatus[] } {
+  const registry = createStreamRegistry();
   const loggedNames = new Set<string>();
   const rejections = lineBudget(clock);
   let open = 0;
@@ -38,20 +40,24 @@ export function reportSds(
   }
 
   return {
-    openStreams: () => open,
+    streams: registry.current,
     opened(stream) {
+      registry.opened(stream);
       count(1);
       logEvent(logger, agentEvents.sdsStreamOpened, { streamId: stream.streamId });
     },
     closed(stream) {
+      registry.closed(stream);
       count(-1);
       logEvent(logger, agentEvents.sdsStreamClosed, stream);
     },
     sent(stream, { names, versionInfo }) {
+      registry.sent(stream, { names, versionInfo });
       metrics.sdsResponses.add({});
       logEvent(logger, agentEvents.sdsResponseSent, { ...stream, names, versionInfo });
     },
     noticed(stream, notice: SecretStreamNotice) {
+      registry.noticed(stream, notice);
       if (notice.kind === "acknowledged") metrics.sdsAcks.add({});
       if (notice.kind === "unknown-names") noticeUnknown(stream, notice.names);
       if (notice.kind !== "rejected") return;

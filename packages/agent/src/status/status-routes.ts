@@ -1,29 +1,24 @@
-import {
-  type Clock,
-  checkHealth,
-  errorMessage,
-  type HealthCheck,
-  type HttpRoute,
-  type ServingState,
-  type Source,
-} from "@signet/runtime";
-import { notAfterOf, type WorkloadIdentity } from "./identity/workload-identity.ts";
-import type { AgentMetrics } from "./metrics.ts";
+import { isIPv4 } from "node:net";
+import { checkHealth, errorMessage, type HealthCheck, type HttpMethodRoute, type HttpRoute } from "@signet/runtime";
+import { notAfterOf } from "../identity/workload-identity.ts";
+import type { AgentMetrics } from "../metrics.ts";
+import { type DebugOptions, debugStatus } from "./debug-status.ts";
 
-export type StatusOptions = {
-  readonly identity: Source<WorkloadIdentity>;
-  readonly lastFailure: () => unknown;
+export type StatusOptions = DebugOptions & {
   /** Why no SDS client can connect now, or undefined. */
   readonly socketProblem: () => Promise<string | undefined>;
-  readonly state: ServingState;
   readonly metrics: AgentMetrics;
-  readonly clock: Clock;
+  /** Ends the agent in order, as SIGTERM does. */
+  readonly quit: () => void;
 };
 
 const healthDeadlineMs = 1_000;
 
-/** What the status port answers: readiness, and metrics under both paths of Istio's agent. */
-export function statusRoutes(options: StatusOptions): Readonly<Record<string, HttpRoute>> {
+/**
+ * What the status port answers: readiness, metrics under both paths of Istio's agent, and for who is on this machine what is
+ * served to whom, draining and the end.
+ */
+export function statusRoutes(options: StatusOptions): Readonly<Record<string, HttpRoute | HttpMethodRoute>> {
   const { registry } = options.metrics;
   const metrics: HttpRoute = async () => ({
     status: 200,
@@ -34,7 +29,33 @@ export function statusRoutes(options: StatusOptions): Readonly<Record<string, Ht
     "/healthz/ready": (request) => answerReady(options, request.signal),
     "/metrics": metrics,
     "/stats/prometheus": metrics,
+    "/debug/status": localOnly(async () => ({
+      status: 200,
+      body: `${JSON.stringify(debugStatus(options), undefined, 2)}\n`,
+      contentType: "application/json",
+    })),
+    "/drain": posted(() => options.state.set("draining")),
+    "/quitquitquit": posted(() => options.quit()),
   };
+}
+
+/** As in Istio: POST, from this machine, answered with OK. */
+function posted(act: () => void): HttpMethodRoute {
+  const answer = localOnly(async () => {
+    act();
+    return { status: 200, body: "OK" };
+  });
+  return { methods: ["POST"], answer };
+}
+
+/** What tells of the workload, or ends it, is for nobody else on the network. */
+function localOnly(answer: HttpRoute): HttpRoute {
+  return async (request) =>
+    isLoopback(request.remoteAddress) ? await answer(request) : { status: 403, body: "only from this machine\n" };
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || (isIPv4(address) && address.startsWith("127."));
 }
 
 /** 200 once there is an unexpired SVID and the SDS socket is served; else 503, with one line for each reason. */
