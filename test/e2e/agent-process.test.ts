@@ -178,4 +178,30 @@ describe("signet agent", () => {
     expect(await agent.exit).toBe(0);
     for (const name of ["CA_ADDR", "SIGNET_SDS_SOCKET", "--secret-ttl"]) expect(agent.output.stdout).toContain(name);
   });
+
+  test("tells a person what it serves to whom, and lets others wait for it", async () => {
+    const agent = spawnAgent({ SECRET_TTL: "1h" });
+    const { statusAddress } = await logged(agent, "agent started");
+    const address = ["--status-addr", String(statusAddress)];
+    const run = async (args: readonly string[]): Promise<{ readonly code: unknown; readonly stdout: string }> => {
+      const command = spawnSignet([...args, ...address], {}, directory);
+      agents.push(command);
+      return { code: await command.exit, stdout: command.output.stdout };
+    };
+    expect(await run(["agent", "wait", "--timeout", "30s"])).toEqual({ code: 0, stdout: "" });
+    const envoy = subscribeSds(join(directory, istioSocket), ["default"]);
+    await envoy.until((secrets) => secrets.size === 1);
+    const { code, stdout } = await run(["agent", "status"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("identity   spiffe://cluster.local/ns/demo/sa/frontend\n");
+    expect(stdout).toMatch(/^clients {4}test-client: default, /m);
+    const json = await run(["agent", "status", "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ state: "serving", streams: [{ nodeId: "test-client" }] });
+    envoy.close();
+    const quit = await fetch(`http://${statusAddress}/quitquitquit`, { method: "POST" });
+    expect(await quit.text()).toBe("OK");
+    expect(await agent.exit).toBe(0);
+    expect((await run(["agent", "status"])).code).toBe(1);
+    expect((await run(["agent", "wait", "--timeout", "100ms"])).code).toBe(1);
+  });
 });

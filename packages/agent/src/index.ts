@@ -5,3 +5,4 @@ export type { WorkloadIdentity } from "./identity/workload-identity.ts";
 export { runAgent } from "./main.ts";
 export { type AgentSettingsResult, parseAgentSettings } from "./parse-settings.ts";
 export { type AgentSettings, type AgentSettingValues, agentSettings } from "./settings.ts";
+export type { AgentStatus } from "./status/debug-status.ts";

@@ -33,6 +33,16 @@ const commands: readonly Command[] = [
     run: async (args, env) => (await import("@signet/agent")).runAgent(args, env),
   },
   {
+    name: "agent status",
+    summary: "print what the agent of this machine serves to whom, and its last error",
+    run: async (args, env) => (await import("./agent/agent-status.ts")).runAgentStatus(args, env, process),
+  },
+  {
+    name: "agent wait",
+    summary: "wait until the agent of this machine serves a certificate",
+    run: async (args, env) => (await import("./agent/agent-wait.ts")).runAgentWait(args, env, process),
+  },
+  {
     name: "jwt verify",
     summary: "say what RequestAuthentications make of requests: who they are from, or why they are refused",
     run: async (args) => (await import("./jwt/verify.ts")).runJwtVerify(args, process),
