@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { agentSettings } from "@signet/agent";
+import { authzSettings } from "@signet/authz-server";
 import { caServerSettings } from "@signet/ca-server";
 import { demoSettings, devSettings, tokenSettings } from "@signet/cli";
 import { settingsTable } from "@signet/runtime";
@@ -17,6 +18,7 @@ type SettingsPage = {
 
 const pages: readonly SettingsPage[] = [
   { title: "`signet ca`", about: "The CA server.", spec: caServerSettings },
+  { title: "`signet authz`", about: "The authorization server.", spec: authzSettings },
   { title: "`signet agent`", about: "The agent beside one workload.", spec: agentSettings },
   { title: "`signet dev`", about: "The CA server and a token issuer for a laptop.", spec: devSettings },
   { title: "`signet token`", about: "A token of the issuer that `signet dev` runs.", spec: tokenSettings },

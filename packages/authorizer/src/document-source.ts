@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { type Clock, createSource, type Source, type Task, watchFiles } from "@signet/runtime";
 import { type DocumentFile, type DocumentFiles, readDocumentFiles } from "./document-files.ts";
 import { type DocumentSet, type FileContents, parseDocumentFile, uniteFiles } from "./document-set.ts";
@@ -105,16 +106,22 @@ class DocumentFollower implements DocumentSource {
     this.#clock = clock;
     this.#events = events;
     const { pollMs } = options;
-    this.task = watchFiles(
+    const watch = watchFiles(
       {
         name: "documents",
         // The system has few notices to give; beyond these, changes are found by looking.
-        directories: () => this.#directories.slice(0, maxWatched),
-        look: (signal) => this.#look(signal),
+        directories: () => this.#watched().slice(0, maxWatched),
+        look: async (signal) => {
+          const before = this.#watched().join("\0");
+          await this.#look(signal);
+          // Whatever changed in a directory before it was watched is seen by one more look.
+          if (this.#watched().join("\0") !== before) watch.lookAgain();
+        },
         ...(pollMs === undefined ? {} : { pollMs }),
       },
       { clock },
-    ).task;
+    );
+    this.task = watch.task;
   }
 
   problem(): unknown {
@@ -123,6 +130,11 @@ class DocumentFollower implements DocumentSource {
 
   async start(): Promise<void> {
     this.#apply(await readDocumentFiles(this.#options.path));
+  }
+
+  /** Where changes matter: while the path cannot be read, also where it would come back. */
+  #watched(): readonly string[] {
+    return this.#problem === undefined ? this.#directories : [dirname(this.#options.path), ...this.#directories];
   }
 
   /** Reads until two looks have found the same, and puts that in force if it is something else than before. */

@@ -58,6 +58,11 @@ const commands: readonly Command[] = [
     run: async (args, env) => (await import("./envoy-config/envoy-config.ts")).runEnvoyConfig(args, env, process),
   },
   {
+    name: "authz",
+    summary: "answer Envoy's ext_authz by Istio's policies: CUSTOM providers, tokens, and the policy engine",
+    run: async (args, env) => (await import("@signet/authz-server")).runAuthzServer(args, env),
+  },
+  {
     name: "authz decide",
     summary: "decide requests by authorization policies, and say which rule decided",
     run: async (args, env) => (await import("./authz/decide.ts")).runAuthzDecide(args, env, process),

@@ -2,23 +2,23 @@
 // @generated from file envoy/config/core/v3/base.proto (package envoy.config.core.v3, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Address } from "./address_pb.ts";
 import { file_envoy_config_core_v3_address } from "./address_pb.ts";
 import type { SemanticVersion } from "../../../type/v3/semantic_version_pb.ts";
 import { file_envoy_type_v3_semantic_version } from "../../../type/v3/semantic_version_pb.ts";
 import type { Any } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_any, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_any, file_google_protobuf_struct, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import type { ContextParams } from "../../../../xds/core/v3/context_params_pb.ts";
 import { file_xds_core_v3_context_params } from "../../../../xds/core/v3/context_params_pb.ts";
-import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { JsonObject, Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file envoy/config/core/v3/base.proto.
  */
 export const file_envoy_config_core_v3_base: GenFile = /*@__PURE__*/
-  fileDesc("Ch9lbnZveS9jb25maWcvY29yZS92My9iYXNlLnByb3RvEhRlbnZveS5jb25maWcuY29yZS52MyI6CghMb2NhbGl0eRIOCgZyZWdpb24YASABKAkSDAoEem9uZRgCIAEoCRIQCghzdWJfem9uZRgDIAEoCSJqCgxCdWlsZFZlcnNpb24SLwoHdmVyc2lvbhgBIAEoCzIeLmVudm95LnR5cGUudjMuU2VtYW50aWNWZXJzaW9uEikKCG1ldGFkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKiAQoJRXh0ZW5zaW9uEgwKBG5hbWUYASABKAkSEAoIY2F0ZWdvcnkYAiABKAkSGwoPdHlwZV9kZXNjcmlwdG9yGAMgASgJQgIYARIzCgd2ZXJzaW9uGAQgASgLMiIuZW52b3kuY29uZmlnLmNvcmUudjMuQnVpbGRWZXJzaW9uEhAKCGRpc2FibGVkGAUgASgIEhEKCXR5cGVfdXJscxgGIAMoCSLiBAoETm9kZRIKCgJpZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEikKCG1ldGFkYXRhGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJNChJkeW5hbWljX3BhcmFtZXRlcnMYDCADKAsyMS5lbnZveS5jb25maWcuY29yZS52My5Ob2RlLkR5bmFtaWNQYXJhbWV0ZXJzRW50cnkSMAoIbG9jYWxpdHkYBCABKAsyHi5lbnZveS5jb25maWcuY29yZS52My5Mb2NhbGl0eRIXCg91c2VyX2FnZW50X25hbWUYBiABKAkSHAoSdXNlcl9hZ2VudF92ZXJzaW9uGAcgASgJSAASRgoYdXNlcl9hZ2VudF9idWlsZF92ZXJzaW9uGAggASgLMiIuZW52b3kuY29uZmlnLmNvcmUudjMuQnVpbGRWZXJzaW9uSAASMwoKZXh0ZW5zaW9ucxgJIAMoCzIfLmVudm95LmNvbmZpZy5jb3JlLnYzLkV4dGVuc2lvbhIXCg9jbGllbnRfZmVhdHVyZXMYCiADKAkSPgoTbGlzdGVuaW5nX2FkZHJlc3NlcxgLIAMoCzIdLmVudm95LmNvbmZpZy5jb3JlLnYzLkFkZHJlc3NCAhgBGlQKFkR5bmFtaWNQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEikKBXZhbHVlGAIgASgLMhoueGRzLmNvcmUudjMuQ29udGV4dFBhcmFtczoCOAFCGQoXdXNlcl9hZ2VudF92ZXJzaW9uX3R5cGVKBAgFEAZSDWJ1aWxkX3ZlcnNpb24i0QIKCE1ldGFkYXRhEksKD2ZpbHRlcl9tZXRhZGF0YRgBIAMoCzIyLmVudm95LmNvbmZpZy5jb3JlLnYzLk1ldGFkYXRhLkZpbHRlck1ldGFkYXRhRW50cnkSVgoVdHlwZWRfZmlsdGVyX21ldGFkYXRhGAIgAygLMjcuZW52b3kuY29uZmlnLmNvcmUudjMuTWV0YWRhdGEuVHlwZWRGaWx0ZXJNZXRhZGF0YUVudHJ5Gk4KE0ZpbHRlck1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEiYKBXZhbHVlGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoCOAEaUAoYVHlwZWRGaWx0ZXJNZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIjCgV2YWx1ZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5Bbnk6AjgBIiAKEFdhdGNoZWREaXJlY3RvcnkSDAoEcGF0aBgBIAEoCSLBAQoKRGF0YVNvdXJjZRISCghmaWxlbmFtZRgBIAEoCUgAEhYKDGlubGluZV9ieXRlcxgCIAEoDEgAEhcKDWlubGluZV9zdHJpbmcYAyABKAlIABIeChRlbnZpcm9ubWVudF92YXJpYWJsZRgEIAEoCUgAEkEKEXdhdGNoZWRfZGlyZWN0b3J5GAUgASgLMiYuZW52b3kuY29uZmlnLmNvcmUudjMuV2F0Y2hlZERpcmVjdG9yeUILCglzcGVjaWZpZXIiIgoMQ29udHJvbFBsYW5lEhIKCmlkZW50aWZpZXIYASABKAlCdQoiaW8uZW52b3lwcm94eS5lbnZveS5jb25maWcuY29yZS52M0IJQmFzZVByb3RvUAFaQmdpdGh1Yi5jb20vZW52b3lwcm94eS9nby1jb250cm9sLXBsYW5lL2Vudm95L2NvbmZpZy9jb3JlL3YzO2NvcmV2M2IGcHJvdG8z", [file_envoy_config_core_v3_address, file_envoy_type_v3_semantic_version, file_google_protobuf_any, file_google_protobuf_struct, file_xds_core_v3_context_params]);
+  fileDesc("Ch9lbnZveS9jb25maWcvY29yZS92My9iYXNlLnByb3RvEhRlbnZveS5jb25maWcuY29yZS52MyI6CghMb2NhbGl0eRIOCgZyZWdpb24YASABKAkSDAoEem9uZRgCIAEoCRIQCghzdWJfem9uZRgDIAEoCSJqCgxCdWlsZFZlcnNpb24SLwoHdmVyc2lvbhgBIAEoCzIeLmVudm95LnR5cGUudjMuU2VtYW50aWNWZXJzaW9uEikKCG1ldGFkYXRhGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKiAQoJRXh0ZW5zaW9uEgwKBG5hbWUYASABKAkSEAoIY2F0ZWdvcnkYAiABKAkSGwoPdHlwZV9kZXNjcmlwdG9yGAMgASgJQgIYARIzCgd2ZXJzaW9uGAQgASgLMiIuZW52b3kuY29uZmlnLmNvcmUudjMuQnVpbGRWZXJzaW9uEhAKCGRpc2FibGVkGAUgASgIEhEKCXR5cGVfdXJscxgGIAMoCSLiBAoETm9kZRIKCgJpZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEikKCG1ldGFkYXRhGAMgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBJNChJkeW5hbWljX3BhcmFtZXRlcnMYDCADKAsyMS5lbnZveS5jb25maWcuY29yZS52My5Ob2RlLkR5bmFtaWNQYXJhbWV0ZXJzRW50cnkSMAoIbG9jYWxpdHkYBCABKAsyHi5lbnZveS5jb25maWcuY29yZS52My5Mb2NhbGl0eRIXCg91c2VyX2FnZW50X25hbWUYBiABKAkSHAoSdXNlcl9hZ2VudF92ZXJzaW9uGAcgASgJSAASRgoYdXNlcl9hZ2VudF9idWlsZF92ZXJzaW9uGAggASgLMiIuZW52b3kuY29uZmlnLmNvcmUudjMuQnVpbGRWZXJzaW9uSAASMwoKZXh0ZW5zaW9ucxgJIAMoCzIfLmVudm95LmNvbmZpZy5jb3JlLnYzLkV4dGVuc2lvbhIXCg9jbGllbnRfZmVhdHVyZXMYCiADKAkSPgoTbGlzdGVuaW5nX2FkZHJlc3NlcxgLIAMoCzIdLmVudm95LmNvbmZpZy5jb3JlLnYzLkFkZHJlc3NCAhgBGlQKFkR5bmFtaWNQYXJhbWV0ZXJzRW50cnkSCwoDa2V5GAEgASgJEikKBXZhbHVlGAIgASgLMhoueGRzLmNvcmUudjMuQ29udGV4dFBhcmFtczoCOAFCGQoXdXNlcl9hZ2VudF92ZXJzaW9uX3R5cGVKBAgFEAZSDWJ1aWxkX3ZlcnNpb24i0QIKCE1ldGFkYXRhEksKD2ZpbHRlcl9tZXRhZGF0YRgBIAMoCzIyLmVudm95LmNvbmZpZy5jb3JlLnYzLk1ldGFkYXRhLkZpbHRlck1ldGFkYXRhRW50cnkSVgoVdHlwZWRfZmlsdGVyX21ldGFkYXRhGAIgAygLMjcuZW52b3kuY29uZmlnLmNvcmUudjMuTWV0YWRhdGEuVHlwZWRGaWx0ZXJNZXRhZGF0YUVudHJ5Gk4KE0ZpbHRlck1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEiYKBXZhbHVlGAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdDoCOAEaUAoYVHlwZWRGaWx0ZXJNZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRIjCgV2YWx1ZRgCIAEoCzIULmdvb2dsZS5wcm90b2J1Zi5Bbnk6AjgBIiwKDlF1ZXJ5UGFyYW1ldGVyEgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCSI8CgtIZWFkZXJWYWx1ZRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkSEQoJcmF3X3ZhbHVlGAMgASgMIuICChFIZWFkZXJWYWx1ZU9wdGlvbhIxCgZoZWFkZXIYASABKAsyIS5lbnZveS5jb25maWcuY29yZS52My5IZWFkZXJWYWx1ZRIuCgZhcHBlbmQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuQm9vbFZhbHVlQgIYARJRCg1hcHBlbmRfYWN0aW9uGAMgASgOMjouZW52b3kuY29uZmlnLmNvcmUudjMuSGVhZGVyVmFsdWVPcHRpb24uSGVhZGVyQXBwZW5kQWN0aW9uEhgKEGtlZXBfZW1wdHlfdmFsdWUYBCABKAgifQoSSGVhZGVyQXBwZW5kQWN0aW9uEhsKF0FQUEVORF9JRl9FWElTVFNfT1JfQUREEAASEQoNQUREX0lGX0FCU0VOVBABEh4KGk9WRVJXUklURV9JRl9FWElTVFNfT1JfQUREEAISFwoTT1ZFUldSSVRFX0lGX0VYSVNUUxADIj8KCUhlYWRlck1hcBIyCgdoZWFkZXJzGAEgAygLMiEuZW52b3kuY29uZmlnLmNvcmUudjMuSGVhZGVyVmFsdWUiIAoQV2F0Y2hlZERpcmVjdG9yeRIMCgRwYXRoGAEgASgJIsEBCgpEYXRhU291cmNlEhIKCGZpbGVuYW1lGAEgASgJSAASFgoMaW5saW5lX2J5dGVzGAIgASgMSAASFwoNaW5saW5lX3N0cmluZxgDIAEoCUgAEh4KFGVudmlyb25tZW50X3ZhcmlhYmxlGAQgASgJSAASQQoRd2F0Y2hlZF9kaXJlY3RvcnkYBSABKAsyJi5lbnZveS5jb25maWcuY29yZS52My5XYXRjaGVkRGlyZWN0b3J5QgsKCXNwZWNpZmllciIiCgxDb250cm9sUGxhbmUSEgoKaWRlbnRpZmllchgBIAEoCUJ1CiJpby5lbnZveXByb3h5LmVudm95LmNvbmZpZy5jb3JlLnYzQglCYXNlUHJvdG9QAVpCZ2l0aHViLmNvbS9lbnZveXByb3h5L2dvLWNvbnRyb2wtcGxhbmUvZW52b3kvY29uZmlnL2NvcmUvdjM7Y29yZXYzYgZwcm90bzM", [file_envoy_config_core_v3_address, file_envoy_type_v3_semantic_version, file_google_protobuf_any, file_google_protobuf_struct, file_google_protobuf_wrappers, file_xds_core_v3_context_params]);
 
 /**
  * Identifies location of where either Envoy runs or where upstream hosts run.
@@ -353,6 +353,209 @@ export const MetadataSchema: GenMessage<Metadata> = /*@__PURE__*/
   messageDesc(file_envoy_config_core_v3_base, 4);
 
 /**
+ * Query parameter name/value pair.
+ *
+ * @generated from message envoy.config.core.v3.QueryParameter
+ */
+export type QueryParameter = Message<"envoy.config.core.v3.QueryParameter"> & {
+  /**
+   * The key of the query parameter. Case sensitive.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The value of the query parameter.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.QueryParameter.
+ * Use `create(QueryParameterSchema)` to create a new message.
+ */
+export const QueryParameterSchema: GenMessage<QueryParameter> = /*@__PURE__*/
+  messageDesc(file_envoy_config_core_v3_base, 5);
+
+/**
+ * Header name/value pair.
+ *
+ * @generated from message envoy.config.core.v3.HeaderValue
+ */
+export type HeaderValue = Message<"envoy.config.core.v3.HeaderValue"> & {
+  /**
+   * Header name.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Header value.
+   *
+   * The same :ref:`format specifier <config_access_log_format>` as used for
+   * :ref:`HTTP access logging <config_access_log>` applies here, however
+   * unknown header values are replaced with the empty string instead of ``-``.
+   * Header value is encoded as string. This does not work for non-utf8 characters.
+   * Only one of ``value`` or ``raw_value`` can be set.
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+
+  /**
+   * Header value is encoded as bytes which can support non-utf8 characters.
+   * Only one of ``value`` or ``raw_value`` can be set.
+   *
+   * @generated from field: bytes raw_value = 3;
+   */
+  rawValue: Uint8Array;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.HeaderValue.
+ * Use `create(HeaderValueSchema)` to create a new message.
+ */
+export const HeaderValueSchema: GenMessage<HeaderValue> = /*@__PURE__*/
+  messageDesc(file_envoy_config_core_v3_base, 6);
+
+/**
+ * Header name/value pair plus option to control append behavior.
+ *
+ * @generated from message envoy.config.core.v3.HeaderValueOption
+ */
+export type HeaderValueOption = Message<"envoy.config.core.v3.HeaderValueOption"> & {
+  /**
+   * Header name/value pair that this option applies to.
+   *
+   * @generated from field: envoy.config.core.v3.HeaderValue header = 1;
+   */
+  header?: HeaderValue | undefined;
+
+  /**
+   * Should the value be appended? If true (default), the value is appended to
+   * existing values. Otherwise it replaces any existing values.
+   * This field is deprecated and please use
+   * :ref:`append_action <envoy_v3_api_field_config.core.v3.HeaderValueOption.append_action>` as replacement.
+   *
+   * .. note::
+   *   The :ref:`external authorization service <envoy_v3_api_msg_service.auth.v3.CheckResponse>` and
+   *   :ref:`external processor service <envoy_v3_api_msg_service.ext_proc.v3.ProcessingResponse>` have
+   *   default value (``false``) for this field.
+   *
+   * @generated from field: google.protobuf.BoolValue append = 2 [deprecated = true];
+   * @deprecated
+   */
+  append?: boolean | undefined;
+
+  /**
+   * Describes the action taken to append/overwrite the given value for an existing header
+   * or to only add this header if it's absent.
+   * Value defaults to :ref:`APPEND_IF_EXISTS_OR_ADD
+   * <envoy_v3_api_enum_value_config.core.v3.HeaderValueOption.HeaderAppendAction.APPEND_IF_EXISTS_OR_ADD>`.
+   *
+   * @generated from field: envoy.config.core.v3.HeaderValueOption.HeaderAppendAction append_action = 3;
+   */
+  appendAction: HeaderValueOption_HeaderAppendAction;
+
+  /**
+   * Is the header value allowed to be empty? If false (default), custom headers with empty values are dropped,
+   * otherwise they are added.
+   *
+   * @generated from field: bool keep_empty_value = 4;
+   */
+  keepEmptyValue: boolean;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.HeaderValueOption.
+ * Use `create(HeaderValueOptionSchema)` to create a new message.
+ */
+export const HeaderValueOptionSchema: GenMessage<HeaderValueOption> = /*@__PURE__*/
+  messageDesc(file_envoy_config_core_v3_base, 7);
+
+/**
+ * Describes the supported actions types for header append action.
+ *
+ * @generated from enum envoy.config.core.v3.HeaderValueOption.HeaderAppendAction
+ */
+export const HeaderValueOption_HeaderAppendAction = {
+  /**
+   * If the header already exists, this action will result in:
+   *
+   * - Comma-concatenated for predefined inline headers.
+   * - Duplicate header added in the ``HeaderMap`` for other headers.
+   *
+   * If the header doesn't exist then this will add new header with specified key and value.
+   *
+   * @generated from enum value: APPEND_IF_EXISTS_OR_ADD = 0;
+   */
+  APPEND_IF_EXISTS_OR_ADD: 0,
+
+  /**
+   * This action will add the header if it doesn't already exist. If the header
+   * already exists then this will be a no-op.
+   *
+   * @generated from enum value: ADD_IF_ABSENT = 1;
+   */
+  ADD_IF_ABSENT: 1,
+
+  /**
+   * This action will overwrite the specified value by discarding any existing values if
+   * the header already exists. If the header doesn't exist then this will add the header
+   * with specified key and value.
+   *
+   * @generated from enum value: OVERWRITE_IF_EXISTS_OR_ADD = 2;
+   */
+  OVERWRITE_IF_EXISTS_OR_ADD: 2,
+
+  /**
+   * This action will overwrite the specified value by discarding any existing values if
+   * the header already exists. If the header doesn't exist then this will be no-op.
+   *
+   * @generated from enum value: OVERWRITE_IF_EXISTS = 3;
+   */
+  OVERWRITE_IF_EXISTS: 3,
+} as const;
+
+/**
+ * Describes the supported actions types for header append action.
+ *
+ * @generated from enum envoy.config.core.v3.HeaderValueOption.HeaderAppendAction
+ */
+export type HeaderValueOption_HeaderAppendAction = (typeof HeaderValueOption_HeaderAppendAction)[keyof typeof HeaderValueOption_HeaderAppendAction] | UnknownEnum;
+
+/**
+ * Describes the enum envoy.config.core.v3.HeaderValueOption.HeaderAppendAction.
+ */
+export const HeaderValueOption_HeaderAppendActionSchema: GenEnum<HeaderValueOption_HeaderAppendAction> = /*@__PURE__*/
+  enumDesc(file_envoy_config_core_v3_base, 7, 0);
+
+/**
+ * Wrapper for a set of headers.
+ *
+ * @generated from message envoy.config.core.v3.HeaderMap
+ */
+export type HeaderMap = Message<"envoy.config.core.v3.HeaderMap"> & {
+  /**
+   * A list of header names and their values.
+   *
+   * @generated from field: repeated envoy.config.core.v3.HeaderValue headers = 1;
+   */
+  headers: HeaderValue[];
+};
+
+/**
+ * Describes the message envoy.config.core.v3.HeaderMap.
+ * Use `create(HeaderMapSchema)` to create a new message.
+ */
+export const HeaderMapSchema: GenMessage<HeaderMap> = /*@__PURE__*/
+  messageDesc(file_envoy_config_core_v3_base, 8);
+
+/**
  * A directory that is watched for changes, e.g. by inotify on Linux. Move/rename
  * events inside this directory trigger the watch.
  *
@@ -372,7 +575,7 @@ export type WatchedDirectory = Message<"envoy.config.core.v3.WatchedDirectory"> 
  * Use `create(WatchedDirectorySchema)` to create a new message.
  */
 export const WatchedDirectorySchema: GenMessage<WatchedDirectory> = /*@__PURE__*/
-  messageDesc(file_envoy_config_core_v3_base, 5);
+  messageDesc(file_envoy_config_core_v3_base, 9);
 
 /**
  * Data source consisting of a file, an inline value, or an environment variable.
@@ -444,7 +647,7 @@ export type DataSource = Message<"envoy.config.core.v3.DataSource"> & {
  * Use `create(DataSourceSchema)` to create a new message.
  */
 export const DataSourceSchema: GenMessage<DataSource> = /*@__PURE__*/
-  messageDesc(file_envoy_config_core_v3_base, 6);
+  messageDesc(file_envoy_config_core_v3_base, 10);
 
 /**
  * Identifies a specific ControlPlane instance that Envoy is connected to.
@@ -467,5 +670,5 @@ export type ControlPlane = Message<"envoy.config.core.v3.ControlPlane"> & {
  * Use `create(ControlPlaneSchema)` to create a new message.
  */
 export const ControlPlaneSchema: GenMessage<ControlPlane> = /*@__PURE__*/
-  messageDesc(file_envoy_config_core_v3_base, 7);
+  messageDesc(file_envoy_config_core_v3_base, 11);
 
