@@ -36,7 +36,7 @@ describe("the status of an agent, for a person", () => {
       "agent      serving, SDS at /run/socket",
       "CA         istiod.istio-system.svc:15012",
       "identity   spiffe://cluster.local/ns/demo/sa/frontend",
-      "           serial 01ab, until 2026-03-02T12:00:00.000Z (24h left)",
+      "           serial 01ab, until 2026-03-02T12:00:00.000Z (24h0m0s left)",
       "trust      cluster.local: 1 root, c0ffeec0ffeec0ff",
       "clients    sidecar~10.0.0.1~frontend.demo: default, ROOTCA, taken",
       "",
