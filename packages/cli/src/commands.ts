@@ -68,6 +68,11 @@ const commands: readonly Command[] = [
     run: async (args, env) => (await import("./authz/decide.ts")).runAuthzDecide(args, env, process),
   },
   {
+    name: "authz explain",
+    summary: "say why a request is allowed or denied, and what would have it allowed",
+    run: async (args, env) => (await import("./authz/explain.ts")).runAuthzExplain(args, env, process),
+  },
+  {
     name: "authz lint",
     summary: "find in policies what their authors will hardly have meant",
     run: async (args) => (await import("./authz/lint.ts")).runAuthzLint(args, process),

@@ -1,5 +1,6 @@
 import { type Authorizer, createAuthorizer, type DocumentSet } from "@signet/authorizer";
 import { describeProblem, type MeshConfig, type Workload } from "@signet/documents";
+import type { CompileOptions } from "@signet/policy";
 import { type SettingsOf, systemClock } from "@signet/runtime";
 import { readJwks } from "../input/read-jwks.ts";
 import { readMeshConfig } from "../input/read-mesh-config.ts";
@@ -13,7 +14,8 @@ export type DecideValues = SettingsOf<typeof decideSettings>;
 export type OpenAuthorizer = {
   readonly set: DocumentSet;
   readonly meshConfig: MeshConfig;
-  readonly trustedHops: number | undefined;
+  /** As the authorizers compile policies. */
+  readonly compileOptions: CompileOptions;
   readonly authorizer: Authorizer;
   /** The same, but that it believes the claims in a request's metadata instead of verifying tokens. */
   readonly believing: Authorizer;
@@ -33,11 +35,13 @@ export async function openAuthorizer(values: DecideValues): Promise<OpenAuthoriz
   const set = await readPolicies(values);
   const trustedHops = values.trustedHops ?? meshConfig.numTrustedProxies;
   const { now, profile, jwtFirst } = values;
-  const options = {
-    ...{ profile, jwtFirst, jwksOf: await readJwks(values.jwks) },
+  const compileOptions = {
     trustDomainAliases: meshConfig.trustDomainAliases,
     ...(meshConfig.trustDomain !== undefined && { trustDomain: meshConfig.trustDomain }),
     ...(meshConfig.rootNamespace !== undefined && { rootNamespace: meshConfig.rootNamespace }),
+  };
+  const options = {
+    ...{ ...compileOptions, profile, jwtFirst, jwksOf: await readJwks(values.jwks) },
     ...(trustedHops !== undefined && { trustedHops }),
   };
   const allowing = new Set(values.customAllow);
@@ -47,7 +51,7 @@ export async function openAuthorizer(values: DecideValues): Promise<OpenAuthoriz
     custom: { ask: async ({ provider }: { readonly provider: string }) => answerOf(allowing.has(provider)) },
   };
   return {
-    ...{ set, meshConfig, trustedHops },
+    ...{ set, meshConfig, compileOptions },
     authorizer: createAuthorizer(set, options, dependencies),
     believing: createAuthorizer(withoutTokens(set), options, dependencies),
     remarks: [

@@ -1,0 +1,74 @@
+import type { AuthorizationResult } from "@signet/authorizer";
+import { compilePolicies, type Explanation, explain, policiesFor } from "@signet/policy";
+import { errorMessage, parseSettings, settingsHelp } from "@signet/runtime";
+import type { CommandIo } from "../input/command-io.ts";
+import { printable } from "../text/printable.ts";
+import { type DescribedRequest, describedRequest, type ExplainValues, splitHeaders } from "./described-request.ts";
+import { explanationAsJson, explanationAsText } from "./explain-report.ts";
+import { explainSettings } from "./explain-settings.ts";
+import { openAuthorizer, workloadOf } from "./open-authorizer.ts";
+
+const command = "signet authz explain";
+const summary =
+  "Says what becomes of a request and why: in a sentence, then each rule with the conditions that hold and those that fail, and\n" +
+  "the smallest change that would have it allowed. The request is described by a file, a command line of curl or a line of an\n" +
+  "access log, and by flags, which outrank these. Exits 0 when the request is allowed, 1 when it is denied, 2 for a command\n" +
+  "line or files that cannot be used.";
+
+/** Longest time, in milliseconds: keys may have to be fetched, by way of discovery. */
+const deadlineMs = 30_000;
+
+/** A request, what became of it, and why. */
+export type ExplainedRequest = DescribedRequest & {
+  readonly result: AuthorizationResult;
+  /** Absent where policies were not asked, because something before them denied the request. */
+  readonly explanation?: Explanation;
+};
+
+/**
+ * Runs `signet authz explain` and returns its exit code: 0 when the request is allowed, 1 when it is denied, 2 for a command
+ * line or files that cannot be used.
+ */
+export async function runAuthzExplain(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  io: CommandIo,
+): Promise<number> {
+  const { headers, rest } = splitHeaders(args);
+  const parsed = parseSettings(explainSettings, { args: rest, env });
+  switch (parsed.kind) {
+    case "help":
+      io.stdout.write(settingsHelp(explainSettings, { command, summary }));
+      return 0;
+    case "invalid":
+      return complain(io, parsed.problems);
+    case "settings":
+      break;
+  }
+  try {
+    return await explainOne({ ...parsed.values, header: headers }, io);
+  } catch (error) {
+    return complain(io, errorMessage(error).split("\n"));
+  }
+}
+
+function complain(io: CommandIo, problems: readonly string[]): 2 {
+  for (const problem of problems) io.stderr.write(printable(`${command}: ${problem}\n`));
+  return 2;
+}
+
+async function explainOne(values: ExplainValues, io: CommandIo): Promise<0 | 1> {
+  const workload = workloadOf(values);
+  const described = await describedRequest(values, io);
+  // The address that was given stands in x-forwarded-for, where one proxy is believed.
+  const open = await openAuthorizer({ ...values, ...(values.remoteIp !== undefined && { trustedHops: 1 }) });
+  for (const remark of open.remarks) io.stderr.write(printable(`${command}: ${remark}\n`));
+  const authorizer = values.claims === undefined ? open.authorizer : open.believing;
+  const result = await authorizer.authorize(described.request, workload, AbortSignal.timeout(deadlineMs));
+  const { asked } = result;
+  const { compiled } = compilePolicies(open.set, open.compileOptions);
+  const explanation = asked === undefined ? undefined : explain(policiesFor(compiled, workload), asked);
+  const explained = { ...described, result, ...(explanation !== undefined && { explanation }) };
+  io.stdout.write(printable(values.json ? explanationAsJson(explained) : explanationAsText(explained, workload)));
+  return result.effect === "allow" ? 0 : 1;
+}
