@@ -1,6 +1,21 @@
 import { createSecretKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { jwkOf, keys, rule, ruleOfB, type TokenOptions, token, tokenOfA, tokenOfB, verdict } from "./test-tokens.ts";
+import { authenticateRequest } from "./authenticate-request.ts";
+import { compileJwtRules } from "./compile-jwt-rules.ts";
+import {
+  clock,
+  fullRequest,
+  jwkOf,
+  keys,
+  noKeys,
+  rule,
+  ruleOfB,
+  type TokenOptions,
+  token,
+  tokenOfA,
+  tokenOfB,
+  verdict,
+} from "./test-tokens.ts";
 
 const nested = (depth: number): string => `{"iss":"a","sub":"alice","x":${"[".repeat(depth)}${"]".repeat(depth)}}`;
 
@@ -81,6 +96,38 @@ describe("attacks on the token", () => {
     const text = piece.repeat(100_000);
     const rules = [rule({ fromParams: ["q"], fromCookies: ["s"] })];
     expect(await verdict(rules, { path: `/?${text}`, headers: [["cookie", text]] })).toBe("anonymous");
+  });
+
+  test("time grows with the size of a token and no faster: many members, deep nesting, many escapes, long numbers", async () => {
+    const shapes: readonly ((size: number) => string)[] = [
+      (size) => `{${Array.from({ length: size }, (_, n) => `"c${n}":${n}`).join()}}`,
+      (size) => `{"a":${"[".repeat(size)}${"]".repeat(size)}}`,
+      (size) => `{"a":"${"\\u0061".repeat(size)}"}`,
+      (size) => `{"a":"${'\\"'.repeat(size)}"}`,
+      (size) => `{"a":${"9".repeat(size)}}`,
+      (size) => `{"a":[${'{"b":1},'.repeat(size)}0]}`,
+      (size) => `{"a":"${": ".repeat(size)}"}`,
+    ];
+    for (const shape of shapes) {
+      const payload = Buffer.from(shape(50_000)).toString("base64url");
+      const { user: before } = process.cpuUsage();
+      for (const profile of ["istio", "strict"] as const) {
+        expect(await verdict([rule()], { bearer: `e30.${payload}.AA`, profile })).not.toBe("a/alice");
+        expect(await verdict([rule()], { bearer: `eyJhbGciOiJFUzI1NiJ9.${payload}.AA`, profile })).not.toBe("a/alice");
+      }
+      // A second would be a thousand times what it takes, and a square of it hours.
+      expect(process.cpuUsage().user - before).toBeLessThan(5_000_000);
+    }
+  });
+
+  test("a header that was seen in a good token makes no other token good", async () => {
+    const rules = compileJwtRules([rule(), ruleOfB()]);
+    const ask = (bearer: string) =>
+      authenticateRequest(rules, fullRequest({ bearer }), { keysOf: noKeys, clock }, new AbortController().signal);
+    for (let n = 0; n < 3; n++) expect(await ask(tokenOfA())).toMatchObject({ principal: "a/alice" });
+    const forged = token({ iss: "b", sub: "admin" }, { key: keys.ec });
+    expect(forged.split(".")[0]).toBe(tokenOfA().split(".")[0]);
+    expect(await ask(forged)).toMatchObject({ code: "signature-invalid" });
   });
 
   test("a token of A is not one of B, whatever it says it is", async () => {
