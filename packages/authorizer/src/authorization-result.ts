@@ -37,6 +37,8 @@ export type AuthorizationResult = {
   readonly requestPrincipal?: string;
   /** Its claims, as policies see them. */
   readonly payload?: Readonly<Record<string, unknown>>;
+  /** Its claims, as in the token. */
+  readonly claims?: Readonly<Record<string, unknown>>;
   /** What changes on the way upstream; nothing where the request is denied. */
   readonly upstream: HeaderChanges;
   /** Headers that are added to the answer of the upstream. */

@@ -91,7 +91,7 @@ export class RequestPass {
       audit: [],
       shadow: noShadow,
       ...(token?.principal === undefined ? {} : { requestPrincipal: token.principal }),
-      ...(token === undefined ? {} : { payload: token.payload }),
+      ...(token === undefined ? {} : { payload: token.payload, claims: token.claims }),
       upstream: allowed ? this.#upstream() : noUpstream,
       downstream: allowed ? this.#downstream : [],
       ...verdict,

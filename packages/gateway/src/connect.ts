@@ -83,7 +83,7 @@ async function admitCall<Claims>(gateway: Gateway<Claims>, call: ConnectRequest)
     reportRefusal(events, malformedRequest);
     throw refusalError(malformedRequest);
   }
-  const admission = await gateway.admit(seen, signal).catch((error: unknown) => {
+  const admission = await gateway.admit({ ...seen, routed: true }, signal).catch((error: unknown) => {
     if (signal.aborted) throw connectError(canceled, "the client has gone", new Headers());
     reportFailure(events, { what: "authenticator", error });
     throw refusalError(unavailable);

@@ -2,10 +2,10 @@ import { admitNodeRequest } from "./admit-node-request.ts";
 import type { Auth } from "./auth.ts";
 import type { Gateway } from "./gateway.ts";
 import { changeNodeHeaders, type NodeRequest, originForm } from "./node-request.ts";
-import { type NodeResponse, writeRefusal } from "./node-response.ts";
+import { addHeaders, type NodeResponse, writeRefusal } from "./node-response.ts";
 
 /** A request of Express, as far as it matters here. */
-export type ExpressRequest = NodeRequest & { originalUrl: string };
+export type ExpressRequest = NodeRequest & { originalUrl: string; readonly baseUrl: string; readonly route?: unknown };
 
 /**
  * Express middleware (version 5) that lets requests through with `req.auth`, and answers all others.
@@ -31,13 +31,16 @@ export function expressMiddleware<Claims>(
   gateway: Gateway<Claims>,
 ): (request: ExpressRequest, response: NodeResponse, next: () => void) => void {
   async function admit(request: ExpressRequest, response: NodeResponse): Promise<boolean> {
-    const admission = await admitNodeRequest(gateway, { request, response, target: request.originalUrl });
+    const { originalUrl: target, baseUrl, route } = request;
+    const routed = baseUrl !== "" || route !== undefined;
+    const admission = await admitNodeRequest(gateway, { request, response, target, routed });
     if (admission.kind === "gone") return false;
     if (admission.kind === "refused") {
       writeRefusal(response, admission.refusal);
       return false;
     }
     changeExpressRequest(request, admission);
+    addHeaders(response, admission.downstream);
     attach(request, admission.auth);
     gateway.keep(request, admission.auth);
     return true;

@@ -63,13 +63,18 @@ function onRequest<Claims>(
   gateway: Gateway<Claims>,
 ): (request: FastifyRequest, reply: FastifyReply, done: () => void) => void {
   async function admit(request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    const admission = await admitNodeRequest(gateway, { request: request.raw, response: reply.raw });
+    const admission = await admitNodeRequest(gateway, {
+      ...{ request: request.raw, response: reply.raw },
+      // Fastify finds the route before its hooks run.
+      routed: true,
+    });
     if (admission.kind === "gone") return false;
     if (admission.kind === "refused") {
       sendRefusal(reply, admission.refusal);
       return false;
     }
-    const { auth, seen, upstream } = admission;
+    const { auth, seen, upstream, downstream } = admission;
+    for (const [name, value] of downstream) reply.header(name, value);
     changeNodeRequest(request.raw, seen, upstream);
     if (upstream.path !== undefined) keepParams(request, seen.path, upstream.path);
     attach(request, auth);

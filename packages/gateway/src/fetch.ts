@@ -2,7 +2,7 @@ import type { Auth } from "./auth.ts";
 import { changeFetchRequest, readFetchRequest } from "./fetch-request.ts";
 import type { Gateway } from "./gateway.ts";
 import { reportFailure, reportRefusal } from "./gateway-events.ts";
-import { type HeaderChanges, withHost } from "./gateway-request.ts";
+import { type GatewayRequest, type HeaderChanges, type HeaderList, withHost } from "./gateway-request.ts";
 import type { NodeRequest } from "./node-request.ts";
 import { malformedRequest, type Refusal, refusalHeaders, unavailable } from "./refusal.ts";
 
@@ -38,26 +38,39 @@ export function fetchHandler<Claims>(
     if (admission.kind === "refused") return refusalResponse(request, admission.refusal);
     const passed = changeFetchRequest(request, admission.upstream);
     gateway.keep(passed, admission.auth);
-    return await handler(passed, { auth: admission.auth });
+    return withHeaders(await handler(passed, { auth: admission.auth }), admission.downstream);
   };
 }
 
 /** What becomes of a request of the Fetch API. */
 export type FetchAdmission<Claims> =
-  | { readonly kind: "admitted"; readonly auth: Auth<Claims>; readonly upstream: HeaderChanges }
+  | {
+      readonly kind: "admitted";
+      readonly auth: Auth<Claims>;
+      readonly upstream: HeaderChanges;
+      readonly downstream: HeaderList;
+    }
   | { readonly kind: "refused"; readonly refusal: Refusal };
+
+type FetchArrival = {
+  readonly request: Request;
+  readonly incoming?: NodeRequest | undefined;
+  /** As in `GatewayRequest`. */
+  readonly routed?: true;
+};
 
 /** Asks a gateway about a request of the Fetch API. Never rejects; a client that has gone is refused. */
 export async function admitFetchRequest<Claims>(
   gateway: Gateway<Claims>,
-  { request, incoming }: { readonly request: Request; readonly incoming?: NodeRequest | undefined },
+  { request, incoming, routed }: FetchArrival,
 ): Promise<FetchAdmission<Claims>> {
   const { events, trustedHops } = gateway;
-  const seen = readFetchRequest(request, { trustedHops, incoming });
-  if (seen === undefined) {
+  const read = readFetchRequest(request, { trustedHops, incoming });
+  if (read === undefined) {
     reportRefusal(events, malformedRequest);
     return { kind: "refused", refusal: malformedRequest };
   }
+  const seen: GatewayRequest = routed ? { ...read, routed } : read;
   try {
     const admission = await gateway.admit(seen, request.signal);
     return admission.kind === "admitted" ? { ...admission, upstream: withHost(seen, admission.upstream) } : admission;
@@ -71,4 +84,13 @@ export async function admitFetchRequest<Claims>(
 export function refusalResponse({ method }: { readonly method: string }, refusal: Refusal): Response {
   const headers = new Headers(refusalHeaders(refusal).map(([name, value]) => [name, value]));
   return new Response(method === "HEAD" ? null : refusal.body, { status: refusal.status, headers });
+}
+
+/** An answer with more headers; the same object where there are none. */
+function withHeaders(response: Response, headers: HeaderList): Response {
+  if (headers.length === 0) return response;
+  // Headers of an answer that was fetched cannot be changed.
+  const changed = new Response(response.body, response);
+  for (const [name, value] of headers) changed.headers.append(name, value);
+  return changed;
 }

@@ -18,6 +18,8 @@ export type GatewayRequest = {
   readonly destination: GatewayPeer;
   /** The server name of the TLS handshake. */
   readonly sni?: string;
+  /** A router has looked at the path already: it cannot be changed any more, only refused. */
+  readonly routed?: true;
 };
 
 /** One end of the connection, as far as the framework lets it be known. */

@@ -2,8 +2,9 @@ import { FakeClock } from "@signet/runtime/testing";
 import { describe, expect, test } from "vitest";
 import type { ClaimsSchema } from "./claims-parser.ts";
 import { GatewayError } from "./errors.ts";
-import { createGateway, type GatewayOptions } from "./gateway.ts";
+import { createGateway } from "./gateway.ts";
 import type { FailedEvent } from "./gateway-events.ts";
+import type { GatewayOptions } from "./gateway-options.ts";
 import type { GatewayRequest } from "./gateway-request.ts";
 import type { AuthenticationResult } from "./request-authenticator.ts";
 

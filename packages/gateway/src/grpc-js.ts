@@ -123,6 +123,7 @@ function readCall({ path, call, metadata }: IncomingCall, trustedHops: number): 
     host: call.getHost(),
     path,
     headers,
+    routed: true,
     ...connection,
   };
 }

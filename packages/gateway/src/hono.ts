@@ -14,6 +14,7 @@ export type HonoContext<Claims> = {
   /** Of the server; `@hono/node-server` sets `incoming`. */
   readonly env: unknown;
   set(name: "auth", auth: Auth<Claims>): void;
+  header(name: string, value: string, options: { readonly append: true }): void;
 };
 
 /**
@@ -41,12 +42,18 @@ export function honoMiddleware<Claims>(
 ): (context: HonoContext<Claims>, next: () => Promise<void>) => Promise<Response | undefined> {
   return async (context, next) => {
     const request = context.req.raw;
-    const admission = await admitFetchRequest(gateway, { request, incoming: incomingOf(context.env) });
+    const admission = await admitFetchRequest(gateway, {
+      ...{ request, incoming: incomingOf(context.env) },
+      // Hono finds all handlers, of middleware too, before the first of them runs.
+      routed: true,
+    });
     if (admission.kind === "refused") return refusalResponse(request, admission.refusal);
     context.req.raw = changeFetchRequest(request, admission.upstream);
     context.set("auth", admission.auth);
     gateway.keep(context, admission.auth);
     await next();
+    // Afterwards: a handler's own Response has none of the headers that were set before.
+    for (const [name, value] of admission.downstream) context.header(name, value, { append: true });
     return undefined;
   };
 }

@@ -1,8 +1,16 @@
 export type { AnonymousAuth, Auth, AuthenticatedAuth } from "./auth.ts";
 export type { ClaimsParser, ClaimsSchema } from "./claims-parser.ts";
 export { GatewayError, type GatewayErrorCode } from "./errors.ts";
-export { type Admission, createGateway, type Gateway, type GatewayOptions } from "./gateway.ts";
+export { type Admission, createGateway, type Gateway } from "./gateway.ts";
 export type { FailedEvent, GatewayEvents, RefusedEvent } from "./gateway-events.ts";
+export type { AuthenticatorOption, AuthorizerOptions, GatewayOptions } from "./gateway-options.ts";
 export type { GatewayPeer, GatewayRequest, HeaderChanges, HeaderList } from "./gateway-request.ts";
+export type { PathNormalization } from "./normalize-path.ts";
 export type { Refusal } from "./refusal.ts";
 export type { AuthenticationResult, JsonObject, RequestAuthenticator } from "./request-authenticator.ts";
+export type {
+  AuthorizationOutcome,
+  DecidingPolicy,
+  RequestAuthorizer,
+  RequestToAuthorize,
+} from "./request-authorizer.ts";

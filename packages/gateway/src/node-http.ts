@@ -6,7 +6,7 @@ import type { Auth } from "./auth.ts";
 import type { Gateway } from "./gateway.ts";
 import { reportFailure } from "./gateway-events.ts";
 import { changeNodeRequest, type NodeRequest } from "./node-request.ts";
-import { type NodeResponse, writeRefusal } from "./node-response.ts";
+import { addHeaders, type NodeResponse, writeRefusal } from "./node-response.ts";
 import { type Refusal, refusalHeaders } from "./refusal.ts";
 
 /** Answers a request that was let through. */
@@ -73,6 +73,7 @@ function createListener<Claims, Request extends NodeRequest, Response extends No
     if (admission.kind === "gone") return;
     if (admission.kind === "refused") return writeRefusal(response, admission.refusal);
     changeNodeRequest(request, admission.seen, admission.upstream);
+    addHeaders(response, admission.downstream);
     gateway.keep(request, admission.auth);
     await handler(request, response, admission.auth);
   }

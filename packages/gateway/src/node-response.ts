@@ -1,3 +1,4 @@
+import type { HeaderList } from "./gateway-request.ts";
 import { type Refusal, refusalHeaders } from "./refusal.ts";
 
 /** A response of `node:http` or of the compatibility API of `node:http2`, as far as it matters here. */
@@ -5,6 +6,7 @@ export type NodeResponse = Waiting & {
   statusCode: number;
   readonly headersSent: boolean;
   setHeader(name: string, value: string): unknown;
+  appendHeader(name: string, value: string): unknown;
   getHeaderNames(): string[];
   removeHeader(name: string): void;
   end(text: string): unknown;
@@ -22,6 +24,11 @@ export function writeRefusal(response: NodeResponse, refusal: Refusal): void {
   response.statusCode = refusal.status;
   for (const [name, value] of refusalHeaders(refusal)) response.setHeader(name, value);
   response.end(refusal.body);
+}
+
+/** Adds headers to an answer that is yet to be made. */
+export function addHeaders(response: NodeResponse, headers: HeaderList): void {
+  for (const [name, value] of headers) response.appendHeader(name, value);
 }
 
 /** Runs `work` with a signal that aborts when there is nobody to answer any more: the client is gone, or has been answered. */

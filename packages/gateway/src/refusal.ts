@@ -8,6 +8,8 @@ export type Refusal = {
   readonly body: string;
   /** Beside `content-type` and `content-length`. */
   readonly headers: HeaderList;
+  /** The policy that denied, `namespace/name`. */
+  readonly policy?: string;
 };
 
 /** The content type of every refusal, as Envoy's own answers have it. */
@@ -26,13 +28,18 @@ function refusal(code: string, status: number, body: string): Refusal {
   return Object.freeze({ code, status, body, headers: [] });
 }
 
+/** A path that a router has taken for another than policies would. */
+export const pathNotNormal: Refusal = refusal("path-not-normal", 400, malformedRequest.body);
+
 /** All headers of the answer, those that describe its body included, also where the body itself is left out (HEAD). */
 export function refusalHeaders({ headers, body }: Refusal): HeaderList {
   const described: HeaderList = [
     ["content-type", refusalContentType],
     ["content-length", String(Buffer.byteLength(body))],
   ];
-  return [...headers, ...described];
+  const own = headers.filter(([name]) => !described.some(([other]) => other === name.toLowerCase()));
+  const type = headers.filter(([name]) => name.toLowerCase() === "content-type");
+  return [...own, ...(type.length === 0 ? described : [...type, ...described.slice(1)])];
 }
 
 const invalidArgument = 3;

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import {
+  type AuthenticatorOption,
   createGateway,
   type FailedEvent,
   type GatewayOptions,
@@ -9,15 +10,9 @@ import {
 import { FakeClock } from "@signet/runtime/testing";
 import { afterEach, describe, expect, test } from "vitest";
 import type { AdapterUnderTest, Application, RunningServer, SeenRequest, ShopClaims } from "./adapter-under-test.ts";
-import { fetchAlone, fetchOnNode, honoApp } from "./fetch-adapters.ts";
-import { expressApp, expressRouter, fastifyApp, nodeHttp, nodeHttp2 } from "./node-adapters.ts";
-import { connectApp, grpcJs } from "./rpc-adapters.ts";
+import { allAdapters } from "./all-adapters.ts";
+import { fetchAlone } from "./fetch-adapters.ts";
 import { forgedToken, shopAuthenticator, tokenFor } from "./shop-rules.ts";
-
-const adapters: readonly AdapterUnderTest[] = [
-  ...[nodeHttp, nodeHttp2, expressApp, expressRouter, fastifyApp],
-  ...[fetchOnNode, fetchAlone, honoApp, connectApp, grpcJs],
-];
 
 function shopClaims({ tenant }: JsonObject): ShopClaims {
   if (typeof tenant !== "string") throw new Error("no tenant");
@@ -35,7 +30,7 @@ afterEach(async () => {
   for (const server of running.splice(0)) await server.close();
 });
 
-type Case = Partial<GatewayOptions<ShopClaims>> & { readonly application?: Application };
+type Case = Partial<GatewayOptions<ShopClaims> & AuthenticatorOption> & { readonly application?: Application };
 
 async function guard(adapter: AdapterUnderTest, { application, ...options }: Case = {}): Promise<Guarded> {
   const seen: SeenRequest[] = [];
@@ -73,7 +68,7 @@ function slowAuthenticator() {
   };
 }
 
-describe.each(adapters)("a gateway on $name", (adapter) => {
+describe.each(allAdapters)("a gateway on $name", (adapter) => {
   const { lacks = {}, root = "" } = adapter;
 
   test("lets a good token through, with who it is, typed claims and headers", async () => {
@@ -335,7 +330,7 @@ describe.each(adapters)("a gateway on $name", (adapter) => {
   });
 });
 
-describe.each(adapters.filter(({ kind }) => kind === "http"))("a gateway for HTTP on $name", (adapter) => {
+describe.each(allAdapters.filter(({ kind }) => kind === "http"))("a gateway for HTTP on $name", (adapter) => {
   const { lacks = {}, root = "" } = adapter;
 
   test("lets a preflight through as nobody, without looking at its token, and without spoofed headers", async () => {

@@ -1,4 +1,10 @@
-import { createRequestAuthenticator, type RequestAuthenticator } from "@signet/authorizer";
+import {
+  type Authorizer,
+  type CustomProvider,
+  createAuthorizer,
+  createRequestAuthenticator,
+  type RequestAuthenticator,
+} from "@signet/authorizer";
 import { parseDocuments } from "@signet/documents";
 import { testIssuer } from "@signet/jwt/testing";
 import { systemClock } from "@signet/runtime";
@@ -40,6 +46,20 @@ function documentFor(forwardOriginalToken: boolean): string {
       ],
     },
   });
+}
+
+/** An AuthorizationPolicy of the suite's namespace, as JSON. */
+export function policy(name: string, spec: object): string {
+  const metadata = { name, namespace: "shop" };
+  return JSON.stringify({ apiVersion: "security.istio.io/v1", kind: "AuthorizationPolicy", metadata, spec });
+}
+
+/** An authorizer by the rules of the suite and policies besides. */
+export function shopAuthorizer(policies: readonly string[], custom?: CustomProvider): Authorizer {
+  const documents = parseDocuments([documentFor(false), ...policies].join("\n---\n"), { file: "shop.yaml" });
+  if (documents.refused.length > 0) throw new Error("a policy of the suite is refused");
+  const dependencies = { clock: systemClock, random: Math.random };
+  return createAuthorizer(documents, {}, custom === undefined ? dependencies : { ...dependencies, custom });
 }
 
 /** The authenticator of most cases: rules of one issuer, with every place for a token and every output. */
