@@ -26,6 +26,8 @@ export async function startEnvoyProcess({ binary, directory, bootstrap }: EnvoyP
   await writeFile(config, JSON.stringify({ ...bootstrap, admin: { address: { pipe: { path: admin } } } }));
   const log = openSync(logFile, "a", 0o600);
   const args = ["-c", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"];
+  // What is logged is to be read while it runs.
+  args.push("--file-flush-interval-msec", "50");
   const child = spawn(binary, args, { stdio: ["ignore", log, log] });
   closeSync(log);
   const { promise: ended, resolve } = Promise.withResolvers<string>();
