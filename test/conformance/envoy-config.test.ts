@@ -58,7 +58,7 @@ describe.skipIf(envoy.path === "")(`a real Envoy ${envoy.version}${envoy.skipped
       },
     ];
     const filters = [
-      ...rules.map((rule) => jwtAuthnFilter([rule], { clearRouteCache: true })),
+      ...rules.map((rule) => jwtAuthnFilter([rule], { clearRouteCache: true, jwksFetchedBy: "nobody" })),
       jwtAuthnFilter(rules, { jwksFetchedBy: "envoy" }),
     ].flatMap((translated) => translated.filters);
     const filterChains = filters.map((filter, index) => ({

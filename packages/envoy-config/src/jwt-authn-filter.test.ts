@@ -161,7 +161,7 @@ describe("keys", () => {
     ],
     ["a broken key", '{"keys":[{"kty":"RSA","n":"","e":"AQAB"}]}', "its JWKS has no key that can be used"],
   ])("%s refuse every token, and say so", (_name, jwks, why) => {
-    const { filters, warnings } = jwtAuthnFilter([keyless], { jwksOf: () => jwks });
+    const { filters, warnings } = jwtAuthnFilter([keyless], { jwksOf: () => jwks, jwksFetchedBy: "nobody" });
     expect(filters).toMatchObject([{ typedConfig: { providers: { "origins-0": refused } } }]);
     expect(warnings).toEqual([`every token of issuer ${issuer} will be refused: ${why}`]);
   });
@@ -172,6 +172,8 @@ describe("keys", () => {
     ["https://keys.example:8443/jwks", "outbound|8443||keys.example"],
     ["https://[2001:db8::1]:8443/jwks", "outbound|8443||2001:db8::1"],
   ])("at %s are fetched by Envoy from cluster %s", (jwksUri, cluster) => {
+    const warning = `keys of issuer ${issuer} are fetched from cluster ${cluster}, which Envoy must have`;
+    expect(jwtAuthnFilter([keylessRule({ jwksUri })]).warnings).toEqual([warning]);
     expect(Object(configOf([keylessRule({ jwksUri })], { jwksFetchedBy: "envoy" })).providers).toMatchObject({
       "origins-0": {
         remoteJwks: { httpUri: { uri: jwksUri, cluster, timeout: "5s" }, cacheDuration: "300s" },
@@ -192,7 +194,11 @@ describe("keys", () => {
   });
 
   test("without a jwksUri are not fetched by Envoy", () => {
-    expect(jwtAuthnFilter([keylessRule()], { jwksFetchedBy: "envoy" }).warnings).toHaveLength(1);
+    const warning = `every token of issuer ${issuer} will be refused: no keys are given for it`;
+    expect(jwtAuthnFilter([keylessRule()])).toMatchObject({
+      filters: [{ typedConfig: { providers: { "origins-0": refused } } }],
+      warnings: [warning],
+    });
   });
 
   test("that are private stay at home", () => {

@@ -12,8 +12,8 @@ export type JwtAuthnOptions = {
   /** The JWKS of a rule that has none in itself, where the caller has fetched one. */
   readonly jwksOf?: (rule: JwtRule) => string | undefined;
   /**
-   * Who fetches keys that neither a rule nor `jwksOf` has: "nobody", so that all tokens of the rule are refused, or "envoy", from
-   * cluster `outbound|<port>||<host>`, for rules with a `jwksUri`. Default "nobody".
+   * Who fetches keys that neither a rule nor `jwksOf` has: "envoy" by the rule's `jwksUri`, from cluster `outbound|<port>||<host>`,
+   * which must be there; or "nobody", so that all tokens of the rule are refused. Default "envoy".
    */
   readonly jwksFetchedBy?: "nobody" | "envoy";
 };
@@ -22,7 +22,7 @@ export type JwtAuthnOptions = {
  * Returns the `jwt_authn` filter that istiod makes of all JWT rules that apply to a workload, or no filter for no rules.
  *
  * Providers are `origins-0`, `origins-1` and so on in the order of `compileJwtRules`, by issuer. Never throws: a rule without a
- * key that can be used gets a JWKS that accepts no token, and a warning.
+ * key that can be used, and without a place to fetch one from, gets a JWKS that accepts no token, and a warning.
  * @example
  * ```ts
  * import { parseDocuments } from "@signet/documents";
@@ -98,8 +98,8 @@ function places(rule: JwtRule): Readonly<Record<string, Json>> {
 
 function keySource(rule: JwtRule, options: JwtAuthnOptions, warnings: string[]): Readonly<Record<string, Json>> {
   const written = rule.jwks ?? options.jwksOf?.(rule);
-  if (written === undefined && options.jwksFetchedBy === "envoy" && rule.jwksUri !== undefined) {
-    return { remoteJwks: remoteJwks(rule.jwksUri, rule.timeoutMs) };
+  if (written === undefined && options.jwksFetchedBy !== "nobody" && rule.jwksUri !== undefined) {
+    return { remoteJwks: remoteJwks(rule.jwksUri, { rule, warnings }) };
   }
   const inlineString = written === undefined ? undefined : usableJwks(rule, written);
   if (inlineString === undefined) {
@@ -113,10 +113,13 @@ const cacheSeconds = 300;
 /** Envoy reads no longer timeout. */
 const maxTimeoutMs = 4_294_967_295_000;
 
-function remoteJwks(uri: string, timeoutMs: number): JsonMap {
+type Remote = { readonly rule: JwtRule; readonly warnings: string[] };
+
+function remoteJwks(uri: string, { rule: { issuer, timeoutMs }, warnings }: Remote): JsonMap {
   const { hostname, port, protocol } = new URL(uri);
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const cluster = outboundCluster(host, port === "" ? (protocol === "http:" ? 80 : 443) : Number(port));
+  warnings.push(`keys of issuer ${JSON.stringify(issuer)} are fetched from cluster ${cluster}, which Envoy must have`);
   return {
     httpUri: { uri, cluster, timeout: `${Math.min(timeoutMs, maxTimeoutMs) / 1000}s` },
     cacheDuration: `${cacheSeconds}s`,

@@ -14,7 +14,7 @@ export const envoyConfigSettings: {
   readonly meshConfig: Setting<string | undefined>;
   readonly namespace: Setting<string>;
   readonly jwks: Setting<readonly string[]>;
-  readonly remoteJwks: Setting<boolean>;
+  readonly inlineJwks: Setting<boolean>;
   readonly jwtFirst: Setting<boolean>;
   readonly severalProviders: Setting<boolean>;
   readonly output: Setting<"yaml" | "json">;
@@ -61,10 +61,11 @@ export const envoyConfigSettings: {
     default: [],
     description: "keys of an issuer, or of a jwksUri, as <issuer>=<file>, to be written into the filter",
   }),
-  remoteJwks: setting.bool({
-    flag: "remote-jwks",
+  inlineJwks: setting.bool({
+    flag: "inline-jwks",
     default: false,
-    description: "let Envoy fetch the keys of rules with a jwksUri, from cluster outbound|<port>||<host>",
+    description:
+      "never let Envoy fetch keys: without, those of rules with a jwksUri and no --jwks come from cluster outbound|<port>||<host>",
   }),
   jwtFirst: setting.bool({
     env: "SIGNET_AUTHZ_JWT_FIRST",

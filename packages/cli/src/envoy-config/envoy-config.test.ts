@@ -61,7 +61,7 @@ describe("signet envoy-config", () => {
     expect(stderr.split("\n")).toEqual([
       expect.stringMatching(/policies.yaml:9:.*unknown field/),
       'signet envoy-config: warning: every token of issuer "https://i" will be refused: no keys are given for it',
-      'signet envoy-config: warning: every token of issuer "https://j" will be refused: no keys are given for it',
+      expect.stringContaining('keys of issuer "https://j" are fetched from cluster outbound|443||j'),
       "",
     ]);
   });
@@ -95,10 +95,11 @@ describe("signet envoy-config", () => {
       "origins-0": local,
       "origins-1": local,
     });
-    expect(await providers("--remote-jwks --jwks https://i=@jwks.json")).toMatchObject({
+    expect(await providers("--jwks https://i=@jwks.json")).toMatchObject({
       "origins-0": local,
       "origins-1": { remoteJwks: { httpUri: { cluster: "outbound|443||j" } } },
     });
+    expect(JSON.stringify(await providers("--inline-jwks"))).not.toContain("remoteJwks");
   });
 
   test("takes the trust domain from the mesh config, and cluster.local without", async () => {

@@ -64,10 +64,10 @@ async function printConfig(values: Values, { policies, workload }: Subject, io: 
   const set = await readDocuments(policies, { namespace: values.namespace });
   const isUsable = tellDocuments(set, { workload, meshConfig }, io);
   if (!isUsable) return 1;
-  const { listener, jwtFirst, severalProviders, remoteJwks } = values;
+  const { listener, jwtFirst, severalProviders, inlineJwks } = values;
   const { filters, warnings } = workloadFilters(set.documents, workload, {
     ...{ listener, meshConfig, jwtFirst, severalProviders },
-    jwksFetchedBy: remoteJwks ? "envoy" : "nobody",
+    jwksFetchedBy: inlineJwks ? "nobody" : "envoy",
     jwksOf: ({ issuer, jwksUri }: JwtRule) => jwks.get(issuer) ?? jwks.get(jwksUri ?? ""),
   });
   for (const warning of warnings) say(io, `warning: ${warning}`);
