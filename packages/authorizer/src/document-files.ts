@@ -30,6 +30,12 @@ const maxDepth = 16;
  * everything is read from where it leads to now, so that a mounted ConfigMap is read as a whole. A file that cannot be read
  * is told and does not hide the others. At most 16 MiB a file, 256 MiB and 20000 files in all, 16 directories deep.
  * @throws AuthorizerError `documents-unreadable` when the path or a directory cannot be read, `documents-too-many`
+ * @example
+ * ```ts
+ * import { readDocumentFiles } from "@signet/authorizer";
+ * const { files } = await readDocumentFiles("policies");
+ * for (const file of files) console.log(file.name, file.kind === "text" ? file.text.length : file.why);
+ * ```
  */
 export async function readDocumentFiles(path: string): Promise<DocumentFiles> {
   const walk: Walk = {

@@ -13,6 +13,7 @@ export {
   createAuthorizer,
 } from "./authorize-request.ts";
 export type { CustomAnswer, CustomProvider, CustomQuestion, RefusalAnswer } from "./custom-provider.ts";
+export { type DocumentFile, type DocumentFiles, readDocumentFiles } from "./document-files.ts";
 export type { DocumentSet } from "./document-set.ts";
 export {
   type DocumentEvents,

@@ -73,6 +73,11 @@ const commands: readonly Command[] = [
     run: async (args, env) => (await import("./authz/explain.ts")).runAuthzExplain(args, env, process),
   },
   {
+    name: "authz test",
+    summary: "run cases that say what authorization policies are to decide",
+    run: async (args, env) => (await import("./authz/test.ts")).runAuthzTest(args, env, process),
+  },
+  {
     name: "authz lint",
     summary: "find in policies what their authors will hardly have meant",
     run: async (args) => (await import("./authz/lint.ts")).runAuthzLint(args, process),

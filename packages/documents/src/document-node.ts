@@ -27,3 +27,20 @@ const kindNames = {
 export function describeKind(kind: DocumentNode["kind"]): string {
   return kindNames[kind];
 }
+
+/** Returns a node as `JSON.parse` would have it; a map has no prototype, so that every name is one. */
+export function toJson(node: DocumentNode): unknown {
+  switch (node.kind) {
+    case "map": {
+      const object: Record<string, unknown> = Object.create(null);
+      for (const [name, { value }] of node.entries) object[name] = toJson(value);
+      return object;
+    }
+    case "list":
+      return node.items.map(toJson);
+    case "null":
+      return null;
+    default:
+      return node.value;
+  }
+}

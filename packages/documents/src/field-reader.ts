@@ -1,4 +1,5 @@
-import { type DocumentNode, describeKind, type NodeOf } from "./document-node.ts";
+import { type DocumentNode, describeKind, type NodeOf, toJson } from "./document-node.ts";
+import type { DocumentPosition } from "./document-problem.ts";
 import type { DocumentText } from "./document-text.ts";
 
 /**
@@ -25,6 +26,10 @@ export interface FieldReader {
   bool(name: string): boolean | undefined;
   /** A whole number from 0 to 4294967295, or what protobuf's JSON takes for one: its decimals as text. */
   integer(name: string): number | undefined;
+  /** A field as `JSON.parse` would have it, whatever it is; undefined where it is missing or null. */
+  json(name: string): unknown;
+  /** Where a field is, or the map if it is not there. */
+  position(name?: string): DocumentPosition;
   /** A map within this one. */
   map(name: string): FieldReader | undefined;
   /** A list of maps; `missing` is the problem with an entry that is null, where there are better words for it. */
@@ -116,6 +121,11 @@ export function createFieldReader(
       }),
     bool: (name) => field(name, "bool")?.node.value,
     integer: (name) => readInteger(find(name), about),
+    json(name) {
+      const found = find(name);
+      return found && toJson(found.node);
+    },
+    position: (name) => about.position(place("", name).offset),
     apart() {
       const own = about.fresh();
       return { reader: createFieldReader(node, { path, about: own, exact }), about: own };

@@ -14,6 +14,7 @@ export type {
   InvalidProvider,
   ProviderService,
 } from "./extension-provider.ts";
+export type { FieldReader } from "./field-reader.ts";
 export { joinedHeaderValues } from "./joined-headers.ts";
 export type { ClaimToHeader, JwtHeaderLocation, JwtRule } from "./jwt-rule.ts";
 export {
@@ -27,6 +28,7 @@ export {
 export { type Document, type ParsedDocuments, type ParseOptions, parseDocuments } from "./parse-documents.ts";
 export type { MutualTlsMode, PeerAuthentication } from "./peer-authentication.ts";
 export { type PeerMtls, type PeerMtlsMode, peerMtls } from "./peer-mtls.ts";
+export { readYamlMaps, type YamlMaps } from "./read-yaml-maps.ts";
 export type { RefusedDocument } from "./refused-document.ts";
 export type { RequestAuthentication } from "./request-authentication.ts";
 export { type Selectable, type SelectOptions, selectDocuments } from "./select-documents.ts";

@@ -27,7 +27,8 @@ export function explanationAsJson(explained: ExplainedRequest): string {
   return `${JSON.stringify(shown, undefined, 2)}\n`;
 }
 
-function sentenceOf({ result, explanation }: ExplainedRequest): string {
+/** Returns the decision and its reason in a sentence. */
+export function sentenceOf({ result, explanation }: Pick<ExplainedRequest, "result" | "explanation">): string {
   return explanation === undefined ? sentenceOfStage(result) : summarizeExplanation(explanation);
 }
 

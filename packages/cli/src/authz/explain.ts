@@ -1,4 +1,5 @@
 import type { AuthorizationResult } from "@signet/authorizer";
+import type { Workload } from "@signet/documents";
 import { compilePolicies, type Explanation, explain, policiesFor } from "@signet/policy";
 import { errorMessage, parseSettings, settingsHelp } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
@@ -6,7 +7,7 @@ import { printable } from "../text/printable.ts";
 import { type DescribedRequest, describedRequest, type ExplainValues, splitHeaders } from "./described-request.ts";
 import { explanationAsJson, explanationAsText } from "./explain-report.ts";
 import { explainSettings } from "./explain-settings.ts";
-import { openAuthorizer, workloadOf } from "./open-authorizer.ts";
+import { type OpenAuthorizer, openAuthorizer, workloadOf } from "./open-authorizer.ts";
 
 const command = "signet authz explain";
 const summary =
@@ -60,15 +61,25 @@ function complain(io: CommandIo, problems: readonly string[]): 2 {
 async function explainOne(values: ExplainValues, io: CommandIo): Promise<0 | 1> {
   const workload = workloadOf(values);
   const described = await describedRequest(values, io);
-  // The address that was given stands in x-forwarded-for, where one proxy is believed.
-  const open = await openAuthorizer({ ...values, ...(values.remoteIp !== undefined && { trustedHops: 1 }) });
+  const open = await openAuthorizer(values);
   for (const remark of open.remarks) io.stderr.write(printable(`${command}: ${remark}\n`));
-  const authorizer = values.claims === undefined ? open.authorizer : open.believing;
+  const authorizer = open.authorizerFor({
+    claims: values.claims !== undefined,
+    remoteIp: values.remoteIp !== undefined,
+  });
   const result = await authorizer.authorize(described.request, workload, AbortSignal.timeout(deadlineMs));
-  const { asked } = result;
-  const { compiled } = compilePolicies(open.set, open.compileOptions);
-  const explanation = asked === undefined ? undefined : explain(policiesFor(compiled, workload), asked);
+  const explanation = explainResult(result, open, workload);
   const explained = { ...described, result, ...(explanation !== undefined && { explanation }) };
   io.stdout.write(printable(values.json ? explanationAsJson(explained) : explanationAsText(explained, workload)));
   return result.effect === "allow" ? 0 : 1;
+}
+
+/** Returns why policies decided as they did, by the same documents; undefined where they were not asked. */
+export function explainResult(
+  { asked }: AuthorizationResult,
+  { set, compileOptions }: OpenAuthorizer,
+  workload: Workload,
+): Explanation | undefined {
+  if (asked === undefined) return undefined;
+  return explain(policiesFor(compilePolicies(set, compileOptions).compiled, workload), asked);
 }

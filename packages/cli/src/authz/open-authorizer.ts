@@ -17,10 +17,18 @@ export type OpenAuthorizer = {
   /** As the authorizers compile policies. */
   readonly compileOptions: CompileOptions;
   readonly authorizer: Authorizer;
-  /** The same, but that it believes the claims in a request's metadata instead of verifying tokens. */
-  readonly believing: Authorizer;
+  /** Others by the same documents, made when they are first asked for. */
+  authorizerFor(how: Believing): Authorizer;
   /** What is wrong with single documents, a line each. */
   readonly remarks: readonly string[];
+};
+
+/** What is believed of a request besides what a proxy would. */
+export type Believing = {
+  /** The claims in its metadata, so that no token is verified. */
+  readonly claims: boolean;
+  /** The address in `x-forwarded-for`. */
+  readonly remoteIp: boolean;
 };
 
 /** Returns the workload of a command line, or throws. */
@@ -42,7 +50,6 @@ export async function openAuthorizer(values: DecideValues): Promise<OpenAuthoriz
   };
   const options = {
     ...{ ...compileOptions, profile, jwtFirst, jwksOf: await readJwks(values.jwks) },
-    ...(trustedHops !== undefined && { trustedHops }),
   };
   const allowing = new Set(values.customAllow);
   const dependencies = {
@@ -50,10 +57,18 @@ export async function openAuthorizer(values: DecideValues): Promise<OpenAuthoriz
     random: Math.random,
     custom: { ask: async ({ provider }: { readonly provider: string }) => answerOf(allowing.has(provider)) },
   };
+  const made = new Map<string, Authorizer>();
+  const authorizerFor = ({ claims, remoteIp }: Believing): Authorizer => {
+    const key = `${claims} ${remoteIp}`;
+    const hops = remoteIp ? 1 : trustedHops;
+    const withHops = { ...options, ...(hops !== undefined && { trustedHops: hops }) };
+    const authorizer = made.get(key) ?? createAuthorizer(claims ? withoutTokens(set) : set, withHops, dependencies);
+    made.set(key, authorizer);
+    return authorizer;
+  };
   return {
-    ...{ set, meshConfig, compileOptions },
-    authorizer: createAuthorizer(set, options, dependencies),
-    believing: createAuthorizer(withoutTokens(set), options, dependencies),
+    ...{ set, meshConfig, compileOptions, authorizerFor },
+    authorizer: authorizerFor({ claims: false, remoteIp: false }),
     remarks: [
       ...set.refused.flatMap(({ problems }) => problems).map(describeProblem),
       ...set.warnings.map((warning) => `warning: ${describeProblem(warning)}`),
