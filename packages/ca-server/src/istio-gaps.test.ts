@@ -124,7 +124,9 @@ describe("what Istio gets wrong about security, and this server does not", () =>
   });
 
   it.each([[[]], [["vault"]]])("S5: a token for the audiences %j is none for us", async (audiences) => {
-    expect(await proxyTokens(audiences).check("a.b.c", never)).toMatchObject({ reason: "audience-mismatch" });
+    expect(await proxyTokens(audiences).check("a.b.c", "10.0.0.1:4000", never)).toMatchObject({
+      reason: "audience-mismatch",
+    });
   });
 
   it("S6: a weak key gets no certificate", async () => {

@@ -14,7 +14,7 @@ export function createKubernetesTokenAuthenticator(options: {
 }): Authenticator {
   return {
     name: "kubernetes-token",
-    async authenticate({ bearerToken, clusterId }, signal): Promise<AuthenticationResult> {
+    async authenticate({ bearerToken, clusterId, peerAddress }, signal): Promise<AuthenticationResult> {
       signal.throwIfAborted();
       if (bearerToken === undefined) return { kind: "not-applicable" };
       const lookup = options.clusters.find(clusterId);
@@ -30,7 +30,7 @@ export function createKubernetesTokenAuthenticator(options: {
           };
         case "found": {
           const { cluster } = lookup;
-          const verdict = await cluster.tokens.check(bearerToken, signal);
+          const verdict = await cluster.tokens.check(bearerToken, peerAddress, signal);
           if (verdict.kind !== "known") return verdict;
           return authenticated(verdict.holder, { clusterId: cluster.id, trustDomain: options.trustDomain });
         }

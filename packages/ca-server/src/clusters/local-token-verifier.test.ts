@@ -52,7 +52,7 @@ async function start(): Promise<void> {
       events: { fetched: () => {}, fetchFailed: (event) => void failures.push(event.issuer) },
     },
   );
-  check = (token) => verifier.check(token, never);
+  check = (token) => verifier.check(token, "10.0.0.1:4000", never);
   running = verifier.task.run(stop.signal).catch((error: unknown) => {
     if (!stop.signal.aborted) throw error;
   });

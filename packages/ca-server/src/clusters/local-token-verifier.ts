@@ -59,7 +59,7 @@ export function createLocalTokenVerifier(
   }
 
   return {
-    async check(token, signal): Promise<TokenVerdict> {
+    async check(token, _peerAddress, signal): Promise<TokenVerdict> {
       signal.throwIfAborted();
       const defect = tokenDefect(token);
       if (defect !== undefined) return defect;

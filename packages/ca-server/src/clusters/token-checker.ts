@@ -18,8 +18,11 @@ export type TokenVerdict =
 
 /** Says whose a service account token is, for one cluster. */
 export interface TokenChecker {
-  /** Expected outcomes are returned; rejects only with the reason of `signal`. */
-  check(token: string, signal: AbortSignal): Promise<TokenVerdict>;
+  /**
+   * Expected outcomes are returned; rejects only with the reason of `signal`. `peerAddress` is that of who shows the token,
+   * `host:port`: where there is room for few, no host may take it all.
+   */
+  check(token: string, peerAddress: string, signal: AbortSignal): Promise<TokenVerdict>;
 }
 
 /** Returns why `token` cannot be one, before anybody is asked about it; undefined when it can. */

@@ -6,6 +6,7 @@ import type { TokenChecker } from "./token-checker.ts";
 import { createTokenReviewer } from "./token-reviewer.ts";
 
 const never = new AbortController().signal;
+const peer = "10.0.0.1:4000";
 const user = {
   username: "system:serviceaccount:demo:frontend",
   uid: "u1",
@@ -53,7 +54,7 @@ function hang(signal: AbortSignal): Promise<never> {
 
 describe("the answer of a TokenReview", () => {
   it("names the account, and the pod that the token is bound to", async () => {
-    expect(await reviewer.check("a.b.c", never)).toEqual(known);
+    expect(await reviewer.check("a.b.c", peer, never)).toEqual(known);
     expect(asked).toMatchObject([{ token: "a.b.c", audiences: ["istio-ca", "mesh"] }]);
   });
 
@@ -62,7 +63,7 @@ describe("the answer of a TokenReview", () => {
       ...good,
       user: { ...user, extra: new Map([["authentication.kubernetes.io/pod-uid", [""]]]) },
     });
-    expect(await reviewer.check("a.b.c", never)).toEqual({
+    expect(await reviewer.check("a.b.c", peer, never)).toEqual({
       kind: "known",
       holder: { namespace: "demo", serviceAccount: "frontend" },
     });
@@ -88,12 +89,12 @@ describe("the answer of a TokenReview", () => {
     ],
   ])("that %s is a refusal", async (_, status, reason) => {
     answer = async () => ({ ...good, ...status });
-    expect(await reviewer.check("a.b.c", never)).toMatchObject({ kind: "rejected", reason });
+    expect(await reviewer.check("a.b.c", peer, never)).toMatchObject({ kind: "rejected", reason });
   });
 
   it("without a user is a refusal", async () => {
     answer = async () => ({ authenticated: true, audiences: ["istio-ca"] });
-    expect(await reviewer.check("a.b.c", never)).toMatchObject({ kind: "rejected" });
+    expect(await reviewer.check("a.b.c", peer, never)).toMatchObject({ kind: "rejected" });
   });
 
   it.each<[string, KubernetesError]>([
@@ -105,18 +106,18 @@ describe("the answer of a TokenReview", () => {
     answer = async () => {
       throw error;
     };
-    expect(await reviewer.check("a.b.c", never)).toEqual({
+    expect(await reviewer.check("a.b.c", peer, never)).toEqual({
       kind: "unavailable",
       reason: "api-server-unavailable",
       cause: error,
     });
     answer = async () => good;
-    expect(await reviewer.check("a.b.c", never)).toEqual(known);
+    expect(await reviewer.check("a.b.c", peer, never)).toEqual(known);
   });
 
   it("is not waited for longer than five seconds", async () => {
     answer = hang;
-    const checked = reviewer.check("a.b.c", never);
+    const checked = reviewer.check("a.b.c", peer, never);
     await clock.advance(5_000);
     expect(await checked).toMatchObject({ kind: "unavailable", reason: "api-server-unavailable" });
     expect(asked[0]?.signal.aborted).toBe(true);
@@ -127,8 +128,8 @@ describe("asking the API server", () => {
   it("is done once for all who show one token at one time", async () => {
     const gate = Promise.withResolvers<TokenReviewStatus>();
     answer = () => gate.promise;
-    const checks = [1, 2, 3].map(() => reviewer.check("a.b.c", never));
-    const other = reviewer.check("a.b.d", never);
+    const checks = [1, 2, 3].map(() => reviewer.check("a.b.c", peer, never));
+    const other = reviewer.check("a.b.d", peer, never);
     gate.resolve(good);
     expect(await Promise.all(checks)).toEqual([known, known, known]);
     await other;
@@ -139,7 +140,7 @@ describe("asking the API server", () => {
     const gate = Promise.withResolvers<TokenReviewStatus>();
     answer = (signal) => Promise.race([gate.promise, hang(signal)]);
     const [first, second] = [new AbortController(), new AbortController()];
-    const checks = [reviewer.check("a.b.c", first.signal), reviewer.check("a.b.c", second.signal)];
+    const checks = [reviewer.check("a.b.c", peer, first.signal), reviewer.check("a.b.c", peer, second.signal)];
     first.abort(new Error("hung up"));
     await expect(checks[0]).rejects.toThrow("hung up");
     expect(asked[0]?.signal.aborted).toBe(false);
@@ -147,59 +148,62 @@ describe("asking the API server", () => {
     await expect(checks[1]).rejects.toThrow("hung up too");
     expect(asked[0]?.signal.aborted).toBe(true);
     gate.resolve(good);
-    expect(await reviewer.check("a.b.c", never)).toEqual(known);
+    expect(await reviewer.check("a.b.c", peer, never)).toEqual(known);
     expect(asked).toHaveLength(2);
   });
 
   it("is spared for ten seconds after a yes, and for one after a no", async () => {
-    await reviewer.check("a.b.c", never);
+    await reviewer.check("a.b.c", peer, never);
     await clock.advance(9_999);
-    await reviewer.check("a.b.c", never);
+    await reviewer.check("a.b.c", peer, never);
     expect(asked).toHaveLength(1);
     answer = async () => ({ ...good, authenticated: false });
     await clock.advance(1);
-    expect((await reviewer.check("a.b.c", never)).kind).toBe("rejected");
+    expect((await reviewer.check("a.b.c", peer, never)).kind).toBe("rejected");
     await clock.advance(999);
-    await reviewer.check("a.b.c", never);
+    await reviewer.check("a.b.c", peer, never);
     expect(asked).toHaveLength(2);
     await clock.advance(1);
     answer = async () => good;
-    expect(await reviewer.check("a.b.c", never)).toEqual(known);
+    expect(await reviewer.check("a.b.c", peer, never)).toEqual(known);
   });
 
   it("is not spared beyond the token's own expiry, nor by a clock set back", async () => {
     const issuer = testIssuer({ issuer: "https://kubernetes.default.svc", clock });
     const token = issuer.sign({ exp: clock.now().getTime() / 1000 + 4 });
-    await reviewer.check(token, never);
+    await reviewer.check(token, peer, never);
     await clock.advance(3_999);
-    await reviewer.check(token, never);
+    await reviewer.check(token, peer, never);
     expect(asked).toHaveLength(1);
     await clock.advance(1);
-    await reviewer.check(token, never);
+    await reviewer.check(token, peer, never);
     expect(asked).toHaveLength(2);
 
-    await reviewer.check("a.b.c", never);
+    await reviewer.check("a.b.c", peer, never);
     clock.jump(-3_600_000);
-    await reviewer.check("a.b.c", never);
+    await reviewer.check("a.b.c", peer, never);
     expect(asked).toHaveLength(4);
   });
 
   it("is never spared without a cache", async () => {
     const each = review(0);
-    await each.check("a.b.c", never);
-    await each.check("a.b.c", never);
+    await each.check("a.b.c", peer, never);
+    await each.check("a.b.c", peer, never);
     answer = async () => ({ ...good, authenticated: false });
-    await each.check("a.b.c", never);
-    await each.check("a.b.c", never);
+    await each.check("a.b.c", peer, never);
+    await each.check("a.b.c", peer, never);
     expect(asked).toHaveLength(4);
   });
 
   it("is bounded: so many at a time, so many waiting, and no more", async () => {
     const gate = Promise.withResolvers<TokenReviewStatus>();
     answer = () => gate.promise;
-    const checks = Array.from({ length: 128 + 1_024 }, (_, index) => reviewer.check(`a.b.${index}`, never));
+    const checks = Array.from({ length: 128 + 1_024 }, (_, index) => reviewer.check(`a.b.${index}`, peer, never));
     expect(asked).toHaveLength(128);
-    expect(await reviewer.check("one.too.many", never)).toMatchObject({ kind: "unavailable", reason: "overloaded" });
+    expect(await reviewer.check("one.too.many", peer, never)).toMatchObject({
+      kind: "unavailable",
+      reason: "overloaded",
+    });
     gate.resolve(good);
     expect((await Promise.all(checks)).every(({ kind }) => kind === "known")).toBe(true);
     expect(asked).toHaveLength(128 + 1_024);
@@ -207,11 +211,11 @@ describe("asking the API server", () => {
 
   it("gives up on those that wait when their time is over", async () => {
     answer = hang;
-    const checks = Array.from({ length: 130 }, (_, index) => reviewer.check(`a.b.${index}`, never));
+    const checks = Array.from({ length: 130 }, (_, index) => reviewer.check(`a.b.${index}`, peer, never));
     await clock.advance(5_000);
     expect((await Promise.all(checks)).every(({ kind }) => kind === "unavailable")).toBe(true);
     answer = async () => good;
-    expect(await reviewer.check("a.b.c", never)).toEqual(known);
+    expect(await reviewer.check("a.b.c", peer, never)).toEqual(known);
   });
 
   it.each([
@@ -222,18 +226,37 @@ describe("asking the API server", () => {
     ["a=b", "token-malformed"],
     ["a".repeat(16_385), "token-too-large"],
   ])("is not done about what is no token", async (token, reason) => {
-    expect(await reviewer.check(token, never)).toMatchObject({ kind: "rejected", reason });
+    expect(await reviewer.check(token, peer, never)).toMatchObject({ kind: "rejected", reason });
     expect(asked).toEqual([]);
   });
 });
 
 describe("made-up tokens", () => {
   it("drive out nothing that the API server has said of good ones", async () => {
-    await reviewer.check("good.good.good", never);
+    await reviewer.check("good.good.good", peer, never);
     answer = async () => ({ authenticated: false, audiences: [] });
-    for (let i = 0; i < 10_001; i++) await reviewer.check(`made.up.${i}`, never);
+    for (let i = 0; i < 10_001; i++) await reviewer.check(`made.up.${i}`, peer, never);
     asked = [];
-    expect(await reviewer.check("good.good.good", never)).toEqual(known);
+    expect(await reviewer.check("good.good.good", peer, never)).toEqual(known);
     expect(asked).toEqual([]);
+  });
+
+  it("of one host, whatever its ports, keep out no other", async () => {
+    const gate = Promise.withResolvers<TokenReviewStatus>();
+    answer = () => gate.promise;
+    const floods = Array.from({ length: 128 + 1_024 + 10 }, (_, index) =>
+      reviewer.check(`made.up.${index}`, `10.6.6.6:${index}`, never),
+    );
+    const honest = ["10.0.0.1:4000", "10.0.0.1:4001", "[fd00::1]:4000", "[fd00::2]:4000"].map((address, index) =>
+      reviewer.check(`good.good.${index}`, address, never),
+    );
+    // Those who were there first lose their places to them.
+    expect(await floods[128 + 1_024 - 1]).toMatchObject({ kind: "unavailable", reason: "overloaded" });
+    gate.resolve(good);
+    for (const verdict of await Promise.all(honest)) expect(verdict).toEqual(known);
+    // Right after those under way, and before the thousand that came earlier.
+    expect(asked.slice(128, 132).map(({ token }) => token.split(".")[0])).toEqual(["good", "good", "good", "good"]);
+    const verdicts = await Promise.all(floods);
+    expect(verdicts.filter(({ kind }) => kind === "unavailable")).toHaveLength(10 + honest.length);
   });
 });

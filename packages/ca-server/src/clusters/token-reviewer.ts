@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { CaError, createAdmission } from "@signet/ca";
+import { CaError } from "@signet/ca";
 import { decodeJwtUnverified } from "@signet/jwt";
 import type { KubernetesApi, TokenReviewStatus, TokenUser } from "@signet/kubernetes";
 import { type Clock, withDeadline } from "@signet/runtime";
 import { parseServiceAccountSubject } from "../authenticators/service-account-id.ts";
+import { createFairAdmission } from "./fair-admission.ts";
 import { createSharedFlights } from "./shared-flights.ts";
 import { type TokenChecker, type TokenHolder, type TokenVerdict, tokenDefect } from "./token-checker.ts";
 import { createVerdictCache } from "./verdict-cache.ts";
@@ -28,7 +29,8 @@ const limits = { maxConcurrent: 128, maxQueued: 1_024 };
 
 /**
  * Asks the API server whose a token is (TokenReview). It is asked once for all who show the same token at the same time,
- * its answer counts for a short while, and its silence of five seconds, like any failure of its, is no answer.
+ * its answer counts for a short while, and its silence of five seconds, like any failure of its, is no answer. Those who wait for
+ * it share the places by their hosts.
  *
  * The audiences of the answer are checked: an API server that knows of none would vouch for a token for anybody. Tokens
  * are kept nowhere, only their SHA-256.
@@ -38,7 +40,7 @@ export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock)
   const known = createVerdictCache({ maxEntries: maxCached }, clock);
   const refusals = createVerdictCache({ maxEntries: maxRefusalsCached }, clock);
   const flights = createSharedFlights<TokenVerdict>();
-  const admission = createAdmission(limits);
+  const admission = createFairAdmission(limits);
 
   function remember(key: string, token: string, verdict: TokenVerdict): void {
     if (verdict.kind === "unavailable" || cacheTtlMs === 0) return;
@@ -50,8 +52,9 @@ export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock)
     known.set(key, verdict, { ttlMs: cacheTtlMs, ...(until !== undefined && { until }) });
   }
 
-  async function review(key: string, token: string, signal: AbortSignal): Promise<TokenVerdict> {
-    const ask = (within: AbortSignal) => admission.run(() => api.reviewToken({ token, audiences }, within), within);
+  async function review({ key, token, peerAddress }: Shown, signal: AbortSignal): Promise<TokenVerdict> {
+    const ask = (within: AbortSignal) =>
+      admission.run(hostOf(peerAddress), () => api.reviewToken({ token, audiences }, within), within);
     try {
       const answer = await withDeadline({ clock, ms: deadlineMs, what: "TokenReview" }, ask, signal);
       const verdict = judge(answer, audiences);
@@ -67,15 +70,21 @@ export function createTokenReviewer(options: TokenReviewerOptions, clock: Clock)
   }
 
   return {
-    async check(token, signal): Promise<TokenVerdict> {
+    async check(token, peerAddress, signal): Promise<TokenVerdict> {
       const defect = tokenDefect(token);
       if (defect !== undefined) return defect;
       const key = createHash("sha256").update(token).digest("base64");
-      return (
-        known.get(key) ?? refusals.get(key) ?? (await flights.join(key, (within) => review(key, token, within), signal))
-      );
+      const verdict = known.get(key) ?? refusals.get(key);
+      return verdict ?? (await flights.join(key, (within) => review({ key, token, peerAddress }, within), signal));
     },
   };
+}
+
+type Shown = { readonly key: string; readonly token: string; readonly peerAddress: string };
+
+/** A peer has as many ports as it likes. */
+function hostOf(peerAddress: string): string {
+  return peerAddress.slice(0, Math.max(0, peerAddress.lastIndexOf(":"))) || peerAddress;
 }
 
 function judge(status: TokenReviewStatus, audiences: readonly string[]): TokenVerdict {
