@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import type { Channel } from "@signet/grpc";
 import { onTestFinished } from "vitest";
 import { type Caller, type CallOutcome, callOnce } from "./callers.ts";
@@ -75,6 +76,8 @@ export function startLoad(options: {
       // Not in one expression: by now the tally may be another one.
       note(tally, outcome);
       for (const watcher of watchers) watcher();
+      // Calls over a channel that is closed fail without ever leaving the microtasks, which would be the end of everything else.
+      await turnOfTheLoop();
     } while (!over && !once);
   }
 
