@@ -1,4 +1,5 @@
 import { createCertificate } from "./create-certificate.ts";
+import { decide } from "./decide.ts";
 import { issue } from "./issue.ts";
 import type { BenchmarkCase } from "./measure.ts";
 import { verifyJwt } from "./verify-jwt.ts";
@@ -8,6 +9,7 @@ const benchmarks: Readonly<Record<string, () => Promise<readonly BenchmarkCase[]
   issue,
   "create-certificate": createCertificate,
   "verify-jwt": verifyJwt,
+  decide,
 };
 
 const usage = `usage: npm run bench -- <${Object.keys(benchmarks).join("|")}> [--json]\n`;

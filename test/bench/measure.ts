@@ -42,7 +42,7 @@ export async function compare(contest: Contest): Promise<BenchmarkCase> {
       side.times.push(await timePerOperation(side.operation, side.batch));
     }
   }
-  const [value, reference] = [median(times.ours), median(times.baseline)];
+  const [value, reference] = [medianOf(times.ours), medianOf(times.baseline)];
   return {
     case: contest.case,
     unit: "us",
@@ -74,7 +74,13 @@ async function timePerOperation(operation: Operation, batch: number): Promise<nu
   return ((performance.now() - start) * 1000) / batch;
 }
 
-function median(values: readonly number[]): number {
+/** A line of a benchmark that was measured by other means than `compare`. */
+export function toCase(measured: Omit<BenchmarkCase, "ratio">): BenchmarkCase {
+  const { value, baseline } = measured;
+  return { ...measured, value: round(value), baseline: round(baseline), ratio: round(value / baseline) };
+}
+
+export function medianOf(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

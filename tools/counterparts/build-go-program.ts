@@ -17,6 +17,8 @@ export type GoProgram = {
   readonly directory: string;
   /** Import path of the main package. */
   readonly mainPackage: string;
+  /** Sources in `directory` that are built, or that pin what is. Default `tools.go`. */
+  readonly sources?: readonly string[];
   readonly ldflags: string;
   /** How long a first build takes on two cores, for people: "about 15 minutes". */
   readonly duration: string;
@@ -90,7 +92,7 @@ export function programPath(search: GoProgramSearch, options: GoBuildOptions): s
 
 async function cachedPath(program: GoProgram, env: GoBuildOptions["env"]): Promise<string> {
   const hash = createHash("sha256");
-  for (const name of ["go.mod", "go.sum", "tools.go"]) {
+  for (const name of ["go.mod", "go.sum", ...(program.sources ?? ["tools.go"])]) {
     hash.update(await readFile(join(program.directory, name)));
   }
   hash.update(JSON.stringify([program.mainPackage, buildArguments(program), process.platform, process.arch]));

@@ -35,6 +35,7 @@ export type {
 export { isLintId, type LintId, type LintRule, type LintSeverity, lintCatalog, lintIds } from "./lint/lint-catalog.ts";
 export type { LintFinding } from "./lint/lint-finding.ts";
 export { type DocumentsToLint, type LintOptions, lint } from "./lint.ts";
+export { type NormalizePathOptions, normalizePath } from "./normalize-path.ts";
 export { policiesFor, type WorkloadPolicies } from "./policies-for.ts";
 export type { PolicyProblem } from "./policy-problem.ts";
 export { renderExplanation, summarizeExplanation } from "./render-explanation.ts";
