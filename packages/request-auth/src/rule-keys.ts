@@ -20,7 +20,7 @@ export type KeysOf = (
  * Returns the `keysOf` of `authenticateRequest` for rules whose keys are fetched, over one `JwksSource` each.
  *
  * A rule without a source is as one whose issuer cannot be reached. The sources are stricter than Envoy: no symmetric keys, RSA
- * from 2048 bits, `use` and `key_ops` honoured, algorithm bound to curve, and a `kid` must be the key's.
+ * from 2048 bits, `use` and `key_ops` honoured, algorithm bound to curve, and a `kid` must be a key's unless no key has one.
  * @example
  * ```ts
  * import type { JwtRule } from "@signet/documents";
