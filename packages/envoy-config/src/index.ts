@@ -1,3 +1,4 @@
+export { type ConnectionManagerOptions, connectionManagerFields } from "./connection-manager.ts";
 export type { EnvoyFilter, EnvoyFilters, Json, JsonMap } from "./envoy-filter.ts";
 export { type ExtAuthzOptions, extAuthzFilters } from "./ext-authz-filter.ts";
 export {

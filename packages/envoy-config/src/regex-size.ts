@@ -9,7 +9,8 @@ const instructionsPerDot = 4;
  * them; undefined for filters without any.
  */
 export function regexSizeWarning(filters: readonly EnvoyFilter[]): string | undefined {
-  const largest = Math.max(0, ...filters.flatMap(({ typedConfig }) => regexesOf(typedConfig)).map(programSize));
+  const sizes = filters.flatMap(({ typedConfig }) => regexesOf(typedConfig)).map(programSize);
+  const largest = sizes.reduce((most, size) => Math.max(most, size), 0);
   if (largest <= maxProgramSize) return undefined;
   return (
     "a regular expression is larger than Envoy reads by itself: set the runtime key re2.max_program_size.error_level " +

@@ -9,9 +9,9 @@ const localTrustDomain = "cluster.local";
  */
 export function expandPrincipals(principals: readonly string[], trustDomains: readonly string[]): readonly string[] {
   return principals.flatMap((principal) => {
-    const [first = "", ...rest] = principal.split("/");
-    if (rest.length !== 4 || first === "*") return [principal];
-    if (first !== localTrustDomain && !trustDomains.some((known) => overlap(first, known))) return [principal];
+    const first = trustDomainOf(principal);
+    if (first === undefined || !isKnown(first, trustDomains)) return [principal];
+    const rest = principal.split("/").slice(1);
     const expanded = trustDomains.map((known) => (endsAs(known, first) ? principal : [known, ...rest].join("/")));
     return [...new Set(expanded)];
   });
@@ -20,6 +20,24 @@ export function expandPrincipals(principals: readonly string[], trustDomains: re
 /** Returns trust domains with each that the mesh knows replaced by all that it knows. */
 export function expandTrustDomains(values: readonly string[], trustDomains: readonly string[]): readonly string[] {
   return [...new Set(values.flatMap((value) => (trustDomains.includes(value) ? trustDomains : [value])))];
+}
+
+/** Returns those principals that are of a trust domain which the mesh does not know, and so may be mistyped. */
+export function strangePrincipals(principals: readonly string[], trustDomains: readonly string[]): readonly string[] {
+  return principals.filter((principal) => {
+    const trustDomain = trustDomainOf(principal);
+    return trustDomain !== undefined && !isKnown(trustDomain, trustDomains);
+  });
+}
+
+/** The trust domain of a principal that is of one. */
+function trustDomainOf(principal: string): string | undefined {
+  const [first = "", ...rest] = principal.split("/");
+  return rest.length === 4 && first !== "*" ? first : undefined;
+}
+
+function isKnown(trustDomain: string, trustDomains: readonly string[]): boolean {
+  return trustDomain === localTrustDomain || trustDomains.some((known) => overlap(trustDomain, known));
 }
 
 /** Whether the two are the same, or one of them covers the other by a star at its start or end. */

@@ -102,6 +102,26 @@ test.each([
   expect(workloadFilters(documents, workload).warnings.filter((one) => one.includes("re2"))).toHaveLength(count);
 });
 
+test("spec 3.13: principals of a trust domain that nobody knows are told, each once", () => {
+  const rules = `[{from: [{source: {principals: ["td1/ns/a/sa/b", "td9/ns/a/sa/b", "*/ns/a/sa/b", "td9/*"]}}], when: [{key: source.principal, notValues: ["td9/ns/a/sa/b", "cluster.local/ns/a/sa/b"]}]}]`;
+  const documents = documentsOf(
+    `{${header}, kind: AuthorizationPolicy, metadata: {name: p, namespace: foo}, spec: {rules: ${rules}}}`,
+  );
+  expect(workloadFilters(documents, workload, { meshConfig }).warnings).toEqual([
+    `principal "td9/ns/a/sa/b" of policy foo/p is of a trust domain that is neither the mesh's nor an alias`,
+  ]);
+});
+
+test("a hundred thousand regular expressions are no trouble", () => {
+  const [rule] = documentsOf(
+    `{${header}, kind: AuthorizationPolicy, metadata: {name: p, namespace: foo}, spec: {rules: [{from: [{source: {namespaces: [a]}}]}]}}`,
+  ).flatMap((document) => (document.kind === "AuthorizationPolicy" ? [document] : []));
+  if (rule === undefined) throw new Error("there is no policy");
+  const documents = Array.from({ length: 130_000 }, (_, at) => ({ ...rule, name: `p${at}` }));
+  const [filter] = workloadFilters(documents, workload).filters;
+  expect(Object.keys(Object(filter?.typedConfig.rules).policies)).toHaveLength(130_000);
+});
+
 describe("filter chains of a workload", () => {
   const peers = documentsOf(
     [

@@ -1,4 +1,11 @@
-import { type Document, type MeshConfig, peerMtls, selectDocuments, type Workload } from "@signet/documents";
+import {
+  type AuthorizationPolicy,
+  type Document,
+  type MeshConfig,
+  peerMtls,
+  selectDocuments,
+  type Workload,
+} from "@signet/documents";
 import type { EnvoyFilters } from "./envoy-filter.ts";
 import { extAuthzFilters } from "./ext-authz-filter.ts";
 import { type FilterChain, type FilterChainOptions, inboundFilterChains } from "./filter-chains.ts";
@@ -7,6 +14,7 @@ import { meshView } from "./mesh-view.ts";
 import type { PeerIdentity } from "./peer-matcher.ts";
 import { rbacFilters } from "./rbac-filter.ts";
 import { regexSizeWarning } from "./regex-size.ts";
+import { strangePrincipals } from "./trust-domain-aliases.ts";
 
 /** For which chain of a workload documents are translated. */
 export type WorkloadFiltersOptions = Pick<JwtAuthnOptions, "jwksOf" | "jwksFetchedBy"> & {
@@ -53,10 +61,27 @@ export function workloadFilters(
   const filters = inOrder.flatMap((translated) => translated.filters);
   const sizeWarning = regexSizeWarning(filters);
   const warnings = [
+    ...policies.flatMap((policy) => strangePrincipalWarnings(policy, trustDomains)),
     ...inOrder.flatMap((translated) => translated.warnings),
     ...(sizeWarning === undefined ? [] : [sizeWarning]),
   ];
   return { filters, warnings };
+}
+
+function strangePrincipalWarnings(
+  { namespace, name, rules }: AuthorizationPolicy,
+  trustDomains: readonly string[],
+): readonly string[] {
+  const values = rules.flatMap(({ from, when }) => [
+    ...from.flatMap(({ principals, notPrincipals }) => [...principals, ...notPrincipals]),
+    ...when.flatMap((condition) =>
+      condition.key === "source.principal" ? [...condition.values, ...condition.notValues] : [],
+    ),
+  ]);
+  return [...new Set(strangePrincipals(values, trustDomains))].map(
+    (principal) =>
+      `principal ${JSON.stringify(principal)} of policy ${namespace}/${name} is of a trust domain that is neither the mesh's nor an alias`,
+  );
 }
 
 const nothing: EnvoyFilters = { filters: [], warnings: [] };
