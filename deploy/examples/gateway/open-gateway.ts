@@ -1,6 +1,4 @@
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import {
   createRequestAuthenticator,
   type DocumentSource,
@@ -10,8 +8,9 @@ import {
 import { describeProblem, parseWorkload } from "@signet/documents";
 import { createGateway, type GatewayEvents } from "@signet/gateway";
 import { requestListener } from "@signet/gateway/node-http";
-import { errorMessage, type Logger, parseHostPort, systemClock, type Task } from "@signet/runtime";
+import { type Logger, systemClock, type Task } from "@signet/runtime";
 import { proxyTo } from "./proxy.ts";
+import { listen, serve } from "./serve.ts";
 
 /** How the gateway is run. */
 export type ExampleOptions = {
@@ -25,7 +24,6 @@ export type ExampleOptions = {
 export type OpenedGateway = { readonly url: string; readonly tasks: readonly Task[] };
 
 const limits = { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 5_000 };
-const closeGraceMs = 5_000;
 
 /** Reads the policies, listens, and returns what keeps both going. Throws when it cannot start. */
 export async function openGateway(options: ExampleOptions, logger: Logger): Promise<OpenedGateway> {
@@ -62,31 +60,6 @@ function follow(
         const problems = [...set.refused, ...set.kept].flatMap((refused) => refused.problems).map(describeProblem);
         logger.info("policies in force", { documents: set.documents.length, problems });
       }
-    },
-  };
-}
-
-async function listen(server: Server, where: string): Promise<string> {
-  const { host, port } = parseHostPort(where);
-  server.listen({ host, port });
-  await once(server, "listening").catch((error: unknown) => {
-    throw new Error(`cannot listen on ${where}: ${errorMessage(error)}`);
-  });
-  const { port: picked } = server.address() as AddressInfo;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${picked}`;
-}
-
-/** Serves until the signal, then lets requests under way end, but not for ever. */
-function serve(server: Server): Task {
-  return {
-    name: "serve",
-    async run(signal) {
-      if (!signal.aborted) await once(signal, "abort");
-      const closed = once(server, "close");
-      server.close();
-      const cut = setTimeout(() => server.closeAllConnections(), closeGraceMs);
-      await closed;
-      clearTimeout(cut);
     },
   };
 }
