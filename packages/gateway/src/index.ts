@@ -5,7 +5,7 @@ export { type Admission, createGateway, type Gateway } from "./gateway.ts";
 export type { FailedEvent, GatewayEvents, RefusedEvent } from "./gateway-events.ts";
 export type { AuthenticatorOption, AuthorizerOptions, GatewayOptions } from "./gateway-options.ts";
 export type { GatewayPeer, GatewayRequest, HeaderChanges, HeaderList } from "./gateway-request.ts";
-export type { PathNormalization } from "./normalize-path.ts";
+export { normalizePath, type PathNormalization } from "./normalize-path.ts";
 export type { Refusal } from "./refusal.ts";
 export type { AuthenticationResult, JsonObject, RequestAuthenticator } from "./request-authenticator.ts";
 export type {

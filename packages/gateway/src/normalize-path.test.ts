@@ -22,6 +22,10 @@ describe("normalizePath", () => {
     ["/%zz%", ["/%zz%", "/%zz%", "/%zz%", "/%zz%"]],
     ["/Admin", ["/Admin", "/Admin", "/Admin", "/Admin"]],
     ["*", ["*", "*", "*", "*"]],
+    ["/%%32%65%%32%65/admin", ["/%%32%65%%32%65/admin", ..."123".split("").map(() => "/%252e%252e/admin")]],
+    ["/%2%65", ["/%2%65", "/%252e", "/%252e", "/%252e"]],
+    ['/a"<>`{|}^', ['/a"<>`{|}^', ..."123".split("").map(() => "/a%22%3C%3E%60%7B%7C%7D%5E")]],
+    ["//", ["//", "//", "/", "/"]],
   ])("makes of %s what each level makes of it", (path, expected) => {
     expect(levels.map((level) => normalizePath(path, level))).toEqual(expected);
   });
@@ -29,6 +33,10 @@ describe("normalizePath", () => {
   test("takes no encoded NUL", () => {
     expect(normalizePath("/a%00b", "BASE")).toBeUndefined();
     expect(normalizePath("/a?b=%00", "BASE")).toBe("/a?b=%00");
+  });
+
+  test.each(["/a#b", "/#", "a", "\\a", "", "http://x/a", "?a", "*?a"])("takes no %s", (path) => {
+    expect(levels.map((level) => normalizePath(path, level))).toEqual([undefined, undefined, undefined, undefined]);
   });
 
   test("has nothing left to do with what it has done", () => {

@@ -38,7 +38,7 @@ export async function askEngine(policies: WorkloadPolicies, sketch: Sketch): Pro
     ...connectionOf(sketch),
     remoteIp: remoteIp(sketch),
     method,
-    scheme: sketch.transport === "tls" ? "https" : "http",
+    scheme: schemeOf(sketch),
     path,
     host,
     headers: requestHeaders(headers.filter(([name]) => !taken.includes(name.toLowerCase()))),
@@ -62,6 +62,14 @@ function connectionOf(sketch: Sketch): ConnectionAttributes {
     destinationIp,
     destinationPort,
   };
+}
+
+/** As a proxy before ours has it, if it has: see `x-forwarded-proto` in Envoy's documentation. */
+function schemeOf({ transport, headers }: Sketch): string {
+  const forwarded = headers.filter(([name]) => name.toLowerCase() === "x-forwarded-proto").map(([, value]) => value);
+  const [only = ""] = forwarded;
+  const known = forwarded.length === 1 && /^https?$/i.test(only);
+  return known ? only.toLowerCase() : transport === "tls" ? "https" : "http";
 }
 
 /** The last address of X-Forwarded-For, which Envoy trusts when it is told to: see `use_remote_address`. */
