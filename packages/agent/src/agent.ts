@@ -41,12 +41,14 @@ const drainGraceMs = 2_000;
 export async function startAgent(settings: AgentSettings, dependencies: AgentDependencies): Promise<RunningAgent> {
   const { logger } = dependencies;
   const parts = await composeAgent(settings, dependencies);
-  const { state, socketPath, identity, tasks, caClient } = parts;
+  const { state, socketPath, origin, tasks } = parts;
+  const { identity } = origin;
 
-  const sockets = await openSockets(parts, settings, logger);
+  const sockets = await openSockets({ ...parts, identity }, settings, logger);
   const quit = new AbortController();
   const routes = statusRoutes({
     ...parts,
+    ...origin,
     socketProblem: sockets.problem,
     streams: sockets.streams,
     quit: () => quit.abort(),
@@ -67,7 +69,7 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
     ["stop tasks", () => running.abort()],
     // A failure reaches the caller through `ended`.
     ["await tasks", () => ended.catch(() => undefined)],
-    ["close the connection to the CA", () => caClient.close()],
+    ["close the connection to the CA", () => origin.close()],
     ["close the status port", () => status.close()],
   ] as const;
 

@@ -130,6 +130,16 @@ export const agentEvents = {
     message: "SVID of an earlier start is in use until there is a new one",
     fields: ["spiffeId", "serialNumber", "notBefore", "notAfter", "authorities"],
   },
+  identityFilesLoaded: {
+    level: "info",
+    message: "SVID read from files",
+    fields: ["spiffeId", "serialNumber", "notBefore", "notAfter", "authorities"],
+  },
+  identityFilesUnusable: {
+    level: "error",
+    message: "the files hold no SVID that can be served, the one before stays in use",
+    fields: ["error"],
+  },
   identityCacheUnusable: {
     level: "warn",
     message: "no SVID can be kept over a restart, or the one that was kept cannot be used",

@@ -68,7 +68,6 @@ function contradictionsIn(settings: AgentSettingValues): readonly string[] {
 const unsupported: Readonly<Record<string, readonly string[]>> = {
   CA_PROVIDER: ["", "Citadel"],
   CREDENTIAL_FETCHER_TYPE: ["", "JWT"],
-  FILE_MOUNTED_CERTS: ["", "0", "f", "F", "false", "False", "FALSE"],
   PROV_CERT: [""],
 };
 

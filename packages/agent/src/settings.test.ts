@@ -108,7 +108,6 @@ describe("variables of Istio that ask for what there is not", () => {
   it.each([
     ["CA_PROVIDER", "GkeWorkloadCertificate", "Citadel"],
     ["CREDENTIAL_FETCHER_TYPE", "GoogleComputeEngine", "JWT"],
-    ["FILE_MOUNTED_CERTS", "true", "false"],
     ["PROV_CERT", "/var/run/secrets/istio", ""],
   ])("%s=%s stops the start, %s does not", (name, value, harmless) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: .* is not supported`)]);

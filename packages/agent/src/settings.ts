@@ -33,6 +33,7 @@ export type AgentSettingValues = {
   readonly sdsSocketMode: string;
   readonly workloadApiSocket: string;
   readonly workloadApiSocketMode: string;
+  readonly fileMountedCerts: boolean;
   readonly identityCache: string;
   readonly outputCerts: string;
   readonly outputCertsGroup: number | undefined;
@@ -213,6 +214,12 @@ export const agentSettings: { readonly [K in keyof AgentSettingValues]: Setting<
     description: "permissions of that socket, octal; whoever can write to it gets the private key",
     read: parseMode,
     placeholder: "<octal>",
+  }),
+  fileMountedCerts: setting.bool({
+    env: "FILE_MOUNTED_CERTS",
+    flag: "file-mounted-certs",
+    default: false,
+    description: "serve the identity that is mounted at ./etc/certs, and ask no CA",
   }),
   identityCache: setting.text({
     env: "SIGNET_IDENTITY_CACHE",
