@@ -1,3 +1,4 @@
+import { check } from "./check.ts";
 import { createCertificate } from "./create-certificate.ts";
 import { decide } from "./decide.ts";
 import { issue } from "./issue.ts";
@@ -7,6 +8,7 @@ import { verifyJwt } from "./verify-jwt.ts";
 /** Every benchmark there is, one file per hot path. */
 const benchmarks: Readonly<Record<string, () => Promise<readonly BenchmarkCase[]>>> = {
   issue,
+  check,
   "create-certificate": createCertificate,
   "verify-jwt": verifyJwt,
   decide,

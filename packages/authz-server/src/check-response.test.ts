@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { AuthorizationResult } from "@signet/authorizer";
 import { type CheckResponse, CheckResponseSchema } from "@signet/protos/envoy/service/auth/v3/external_auth";
 import { describe, expect, test } from "vitest";
@@ -14,7 +14,8 @@ const base: AuthorizationResult = {
 };
 
 function respond(result: Partial<AuthorizationResult>): CheckResponse {
-  return create(CheckResponseSchema, checkResponseOf({ ...base, ...result }));
+  // As Envoy reads it.
+  return fromBinary(CheckResponseSchema, toBinary(CheckResponseSchema, checkResponseOf({ ...base, ...result })));
 }
 
 function okOf({ httpResponse }: CheckResponse) {

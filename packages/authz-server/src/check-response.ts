@@ -1,10 +1,12 @@
 import { isUtf8 } from "node:buffer";
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { AuthorizationResult } from "@signet/authorizer";
 import { Status } from "@signet/grpc";
 import type { HeaderValueOptionSchema } from "@signet/protos/envoy/config/core/v3/base";
-import type { CheckResponseSchema } from "@signet/protos/envoy/service/auth/v3/external_auth";
+import { type CheckResponse, CheckResponseSchema } from "@signet/protos/envoy/service/auth/v3/external_auth";
 import type { StatusCode } from "@signet/protos/envoy/type/v3/http_status";
+import { structBytes } from "./struct-bytes.ts";
 
 type CheckResponseInit = MessageInitShape<typeof CheckResponseSchema>;
 type HeaderInit = MessageInitShape<typeof HeaderValueOptionSchema>;
@@ -13,8 +15,20 @@ type HeaderInit = MessageInitShape<typeof HeaderValueOptionSchema>;
  * Returns Envoy's answer for a result: what changes upstream and for the client, or the client's refusal; and as dynamic metadata,
  * under the ext_authz filter's own name, what was decided, by which rule, and the claims of the token.
  */
-export function checkResponseOf(result: AuthorizationResult): CheckResponseInit {
-  return result.effect === "allow" ? allowed(result) : denied(result);
+export function checkResponseOf(result: AuthorizationResult): CheckResponse {
+  const response = create(CheckResponseSchema, result.effect === "allow" ? allowed(result) : denied(result));
+  // As octets, which is the wire's own form of a field that a message does not know.
+  response.$unknown = [
+    { no: dynamicMetadataField, wireType: WireType.LengthDelimited, data: prefixed(metadataOf(result)) },
+  ];
+  return response;
+}
+
+const dynamicMetadataField = CheckResponseSchema.field.dynamicMetadata.number;
+
+/** With its length before it. */
+function prefixed(octets: Uint8Array): Uint8Array {
+  return new BinaryWriter().bytes(octets).finish();
 }
 
 /** The refusal of a request about which nothing was decided, such as one under overload. */
@@ -40,7 +54,6 @@ function allowed(result: AuthorizationResult): CheckResponseInit {
         responseHeadersToAdd: headersOf(result.downstream),
       },
     },
-    dynamicMetadata: metadataOf(result),
   };
 }
 
@@ -53,7 +66,6 @@ function denied(result: AuthorizationResult): CheckResponseInit {
       case: "deniedResponse",
       value: { status: { code: statusCode(status) }, body: textOf(body), headers: headersOf(headers) },
     },
-    dynamicMetadata: metadataOf(result),
   };
 }
 
@@ -67,24 +79,20 @@ function headersOf(headers: readonly (readonly [name: string, value: string])[])
   });
 }
 
-type Metadata = NonNullable<CheckResponseInit["dynamicMetadata"]>;
-
-function metadataOf(result: AuthorizationResult): Metadata {
+function metadataOf(result: AuthorizationResult): Uint8Array {
   const { effect, reason, id, policy, provider, requestPrincipal, payload, audit, shadow } = result;
-  const metadata = {
+  return structBytes({
     effect,
     reason,
-    ...(policy === undefined ? {} : { policy: `${policy.namespace}/${policy.name}` }),
-    ...(id === undefined ? {} : { policy_id: id }),
-    ...(provider === undefined ? {} : { provider }),
-    ...(requestPrincipal === undefined ? {} : { request_principal: requestPrincipal }),
-    ...(payload === undefined ? {} : { payload }),
-    ...(audit.length === 0 ? {} : { audit: audit.map((rule) => rule.id) }),
-    ...(shadow.allow === undefined ? {} : { dry_run_allow: shadow.allow.effect }),
-    ...(shadow.deny === undefined ? {} : { dry_run_deny: shadow.deny.effect }),
-  };
-  // Claims are JSON, as all else here.
-  return metadata as Metadata;
+    policy: policy === undefined ? undefined : `${policy.namespace}/${policy.name}`,
+    policy_id: id,
+    provider,
+    request_principal: requestPrincipal,
+    payload,
+    audit: audit.length === 0 ? undefined : audit.map((rule) => rule.id),
+    dry_run_allow: shadow.allow?.effect,
+    dry_run_deny: shadow.deny?.effect,
+  });
 }
 
 /** Any number is a status to Envoy, named or not. */

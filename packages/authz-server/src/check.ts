@@ -64,8 +64,9 @@ export function createCheck(
     const began = performance.now();
     try {
       if (waiting >= maxConcurrentChecks) return fail("overload", `${waiting} requests wait already`);
+      // Tied to the caller's signal only where something is waited for: that costs more than deciding.
       const work = new AbortController();
-      const now = authorizer.authorize(request, workload, AbortSignal.any([signal, work.signal]));
+      const now = authorizer.authorize(request, workload, work.signal);
       const result =
         now instanceof Promise
           ? await waitFor(async (until) => {
