@@ -24,7 +24,7 @@ export {
   readDocuments,
 } from "./document-source.ts";
 export { AuthorizerError, type AuthorizerErrorCode } from "./errors.ts";
-export type { JwksHealth, JwksPoolDependencies } from "./jwks-pool.ts";
+export type { JwksFetching, JwksHealth, JwksPoolDependencies } from "./jwks-pool.ts";
 export { remoteIpOf } from "./remote-ip.ts";
 export {
   createRequestAuthenticator,

@@ -1,9 +1,23 @@
 import type { JwtRule } from "@signet/documents";
-import { createJwksSource, type HttpGet, type JwksEvents, type JwksSource, JwtError } from "@signet/jwt";
+import {
+  createJwksSource,
+  type HttpGet,
+  type JwksEvents,
+  type JwksSource,
+  type JwksSourceOptions,
+  JwtError,
+} from "@signet/jwt";
 import { type Clock, errorMessage, type Random, type Task } from "@signet/runtime";
+
+/** The way to all issuers: which addresses are refused, whom to trust, through which proxy; see `JwksSourceOptions`. */
+export type JwksFetching = Pick<
+  JwksSourceOptions,
+  "refusePrivateAddresses" | "refusedCidrs" | "caPem" | "caFile" | "proxy" | "maxRedirects"
+>;
 
 /** Where keys of rules come from, and how long they count. Times in milliseconds. */
 export type JwksPoolOptions = {
+  readonly fetching?: JwksFetching;
   /** Whether keys may be fetched over http from other machines. */
   readonly allowHttp: boolean;
   /** As `refreshMs` and `maxAgeMs` of `JwksSourceOptions`. */
@@ -53,8 +67,13 @@ type Entry = Pick<JwksHealth, "issuer" | "jwksUri"> & {
   stop?: AbortController;
 };
 
-/** Returns a pool without sources. */
+/**
+ * Returns a pool without sources.
+ * @throws JwtError for a way to issuers that cannot work, such as a range of addresses that is none
+ */
 export function createJwksPool(options: JwksPoolOptions, dependencies: JwksPoolDependencies): JwksPool {
+  // Made to be thrown away: what is wrong for every issuer should be known before the first.
+  createJwksSource({ ...options.fetching, issuer: "https://issuer.invalid" }, dependencies);
   return new SharedSources(options, dependencies);
 }
 
@@ -79,10 +98,16 @@ class SharedSources implements JwksPool {
 
   use(rules: readonly JwtRule[]): void {
     const next = new Map<string, Entry>();
-    for (const rule of rules) {
-      const key = keyOf(rule);
-      if (rule.jwks !== undefined || next.has(key)) continue;
-      next.set(key, this.#entries.get(key) ?? this.#open(rule));
+    const sharing = Map.groupBy(
+      rules.filter(({ jwks }) => jwks === undefined),
+      keyOf,
+    );
+    for (const [key, [first, ...others]] of sharing) {
+      if (first === undefined) continue;
+      // The longest of those that share the keys, so that none is given less time than it asks for. A source that is open keeps
+      // its own: another one would begin without keys.
+      const timeoutMs = Math.max(first.timeoutMs, ...others.map((rule) => rule.timeoutMs));
+      next.set(key, this.#entries.get(key) ?? this.#open(first, timeoutMs));
     }
     for (const [key, entry] of this.#entries) if (!next.has(key)) entry.stop?.abort();
     this.#entries = next;
@@ -103,13 +128,15 @@ class SharedSources implements JwksPool {
     });
   }
 
-  #open({ issuer, jwksUri }: JwtRule): Entry {
-    const { allowHttp, refreshMs, maxAgeMs } = this.#options;
+  #open({ issuer, jwksUri }: JwtRule, timeoutMs: number): Entry {
+    const { fetching, allowHttp, refreshMs, maxAgeMs } = this.#options;
     const about = { issuer, ...(jwksUri === undefined ? {} : { jwksUri }) };
     try {
       const source = createJwksSource(
         {
+          ...fetching,
           ...about,
+          timeoutMs,
           // A rule for any issuer is named after the place of its keys.
           issuer: issuer === "" ? (jwksUri ?? "") : issuer,
           allowHttp,

@@ -167,6 +167,33 @@ describe("keys", () => {
     expect(authenticator.health()[0]?.lastError).toContain("longer than 5s");
   });
 
+  test("are waited for as long as the rule says, the longest of those that share them", async () => {
+    answers.set("https://one.example/jwks", new Promise<never>(() => undefined));
+    const rules = [ruleOf(one, { timeout: "1s" }), ruleOf(one, { timeout: "9s", audiences: ["other"] })];
+    const authenticator = create(documents({ rules }));
+    const stalled = verdict(authenticator, one.sign());
+    await clock.untilSleepers();
+    await clock.advance(8_999);
+    expect(authenticator.health()[0]?.lastError).toBeUndefined();
+    await clock.advance(1);
+    expect(await stalled).toBe("401 keys-unavailable");
+    expect(authenticator.health()[0]?.lastError).toContain("longer than 9s");
+  });
+
+  test("are fetched in the way that the options say, and a way that cannot work is known at once", async () => {
+    const rules = [{ issuer: one.issuer, jwksUri: "https://10.0.0.1/jwks" }];
+    answers.set("https://10.0.0.1/jwks", one.jwks);
+    expect(await verdict(create(documents({ rules })), one.sign())).toBe(`${one.issuer}/${subject}`);
+    for (const fetching of [{ refusePrivateAddresses: true }, { refusedCidrs: ["10.0.0.0/8"] }]) {
+      const authenticator = create(documents({ rules }), { fetching });
+      expect(await verdict(authenticator, one.sign())).toBe("401 keys-unavailable");
+    }
+    const wrong = { refusedCidrs: ["10.0.0.0/33"] };
+    expect(() => create(documents({ rules }), { fetching: wrong })).toThrow(
+      expect.objectContaining({ code: "address-range-invalid" }),
+    );
+  });
+
   test("at an address that is refused can never be had, and the others can", async () => {
     const authenticator = create(
       documents({ rules: [{ issuer: "https://bad.example", jwksUri: "http://169.254.169.254/jwks" }, ruleOf(one)] }),

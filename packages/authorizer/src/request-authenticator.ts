@@ -7,7 +7,13 @@ import {
   type RequestToAuthenticate,
 } from "@signet/request-auth";
 import type { Clock, Task } from "@signet/runtime";
-import { createJwksPool, type JwksHealth, type JwksPool, type JwksPoolDependencies } from "./jwks-pool.ts";
+import {
+  createJwksPool,
+  type JwksFetching,
+  type JwksHealth,
+  type JwksPool,
+  type JwksPoolDependencies,
+} from "./jwks-pool.ts";
 import {
   type AttachmentOptions,
   type AuthenticationDocuments,
@@ -35,6 +41,8 @@ export type KeyOptions = {
   /** Age at which keys are fetched again, and up to which they count; see `JwksSourceOptions`. */
   readonly refreshMs?: number;
   readonly maxAgeMs?: number;
+  /** The way to all issuers. */
+  readonly fetching?: JwksFetching;
 };
 
 /** Says who requests to one workload are from. */
@@ -99,7 +107,8 @@ export function splitOptions(options: RequestAuthOptions & AttachmentOptions & K
   readonly ruleOptions: RuleOptions;
   readonly poolOptions: Parameters<typeof createJwksPool>[0];
 } {
-  const { rootNamespace, selectorsReachGateways, jwksOf, allowHttp, refreshMs, maxAgeMs, ...judging } = options;
+  const { rootNamespace, selectorsReachGateways, jwksOf, ...others } = options;
+  const { allowHttp, refreshMs, maxAgeMs, fetching, ...judging } = others;
   const attachment = {
     ...(rootNamespace === undefined ? {} : { rootNamespace }),
     ...(selectorsReachGateways === undefined ? {} : { selectorsReachGateways }),
@@ -108,6 +117,7 @@ export function splitOptions(options: RequestAuthOptions & AttachmentOptions & K
     ruleOptions: { attachment, jwksOf: jwksOf ?? new Map(), judging },
     poolOptions: {
       allowHttp: allowHttp ?? judging.profile !== "strict",
+      ...(fetching === undefined ? {} : { fetching }),
       ...(refreshMs === undefined ? {} : { refreshMs }),
       ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
     },

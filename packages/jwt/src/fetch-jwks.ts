@@ -12,8 +12,11 @@ import { type CredentialFiles, readBearerToken, readTrustedCa } from "./request-
 /** Largest discovery document or JWKS, in bytes. */
 export const maxDocumentBytes = 262_144;
 
-/** How long one HTTP request may take, in milliseconds, from name resolution to the last byte. */
-export const requestDeadlineMs = 5_000;
+/** How long one document may take unless it is said otherwise, in milliseconds: all redirects, from name resolution to the last byte. */
+export const defaultTimeoutMs = 5_000;
+
+/** The longest that may be asked for. */
+const maxTimeoutMs = 60_000;
 
 /** Where an issuer's keys are, and how to get there. */
 export type JwksLocation = CredentialFiles & {
@@ -27,6 +30,8 @@ export type JwksLocation = CredentialFiles & {
   readonly proxyOf?: ProxyOf;
   /** Most redirects that are followed for one document; 3 unless given. */
   readonly maxRedirects?: number;
+  /** How long one document may take, at most 60 s; 5 s unless given. */
+  readonly timeoutMs?: number;
 };
 
 const defaultMaxRedirects = 3;
@@ -99,7 +104,8 @@ async function fetchDocument(
 ): Promise<string> {
   const what = `GET ${describeUrl(url)}`;
   const send = (s: AbortSignal): Promise<HttpGetResponse> => followRedirects(location, { url, get }, s);
-  const response = await withDeadline({ clock, ms: requestDeadlineMs, what }, send, signal);
+  const ms = Math.min(location.timeoutMs ?? defaultTimeoutMs, maxTimeoutMs);
+  const response = await withDeadline({ clock, ms, what }, send, signal);
   if (response.status !== 200) throw new JwtError("http-status", `${what} answers with status ${response.status}`);
   // A second look: `get` may be someone else's.
   if (response.body.length > maxDocumentBytes) {

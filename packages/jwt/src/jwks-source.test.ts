@@ -155,6 +155,25 @@ describe("createJwksSource on demand", () => {
     expect(clock.sleepers()).toBe(0);
   });
 
+  it.each([
+    [200, 200],
+    [30_000, 30_000],
+    [3_600_000, 60_000],
+  ])("gives it %d ms where that is asked for, and never more than a minute: %d", async (timeoutMs, expected) => {
+    const { clock, fake, codeOf } = setUp({ timeoutMs });
+    fake.gate = new Promise(() => undefined);
+    let code: string | undefined;
+    const done = codeOf("k1").then((found) => {
+      code = found;
+    });
+    await clock.untilSleepers(1);
+    await clock.advance(expected - 1);
+    expect(code).toBeUndefined();
+    await clock.advance(1);
+    await done;
+    expect(code).toBe("keys-unavailable");
+  });
+
   it("never waits for another issuer", async () => {
     const slow = setUp();
     slow.fake.gate = new Promise(() => undefined);

@@ -34,6 +34,8 @@ export type JwksSourceOptions = AddressRules & {
   readonly bearerTokenFile?: string;
   /** The proxy to go through; none unless given. The proxy resolves names, so only addresses in URLs are guarded then. */
   readonly proxy?: ProxySettings;
+  /** How long one document may take, all redirects included; default 5 seconds, at most 60. */
+  readonly timeoutMs?: number;
   /** Most redirects that are followed for one document, each checked as the first URL is; default 3, 0 for none. */
   readonly maxRedirects?: number;
 };
@@ -94,7 +96,7 @@ export function createJwksSource(options: JwksSourceOptions, dependencies: JwksS
 }
 
 function locationOf(options: JwksSourceOptions): JwksLocation {
-  const { issuer, jwksUri, caPem, caFile, bearerTokenFile, maxRedirects, allowHttp = false } = options;
+  const { issuer, jwksUri, caPem, caFile, bearerTokenFile, maxRedirects, timeoutMs, allowHttp = false } = options;
   return {
     issuer,
     allowHttp,
@@ -105,6 +107,7 @@ function locationOf(options: JwksSourceOptions): JwksLocation {
     ...(caFile === undefined ? {} : { caFile }),
     ...(bearerTokenFile === undefined ? {} : { bearerTokenFile }),
     ...(maxRedirects === undefined ? {} : { maxRedirects }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   };
 }
 
