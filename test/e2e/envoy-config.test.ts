@@ -1,16 +1,21 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { toYaml } from "@signet/cli/testing";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { findTestEnvoy } from "./support/envoy.ts";
 import { spawnSignet } from "./support/signet-process.ts";
 
 const page = await readFile(fileURLToPath(new URL("../../docs/envoy-config.md", import.meta.url)), "utf8");
 const blocks = [...page.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language = "", text = ""]) => ({ language, text }));
 const [policies, commandLine, printed] = blocks.map(({ text }) => text);
+
+const envoy = await findTestEnvoy();
 
 let directory = "";
 beforeAll(async () => {
@@ -54,6 +59,41 @@ describe("signet envoy-config", () => {
     expect(stderr).toContain("broken.yaml:8:");
     expect(stderr).toContain("would let through too much");
   });
+});
+
+/** Documents with text that YAML would rather read otherwise. */
+const odd = `${policies}---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: jwt, namespace: foo}
+spec: {jwtRules: [{issuer: "yes", audiences: ["1e3", "a: b # c", "\u00e9 \\U0001F600", "\\n\\t", "~"]}]}
+`;
+
+const chain = (filters: string): string => `static_resources:
+  listeners:
+  - name: a
+    address: {socket_address: {address: 127.0.0.1, port_value: 0}}
+    filter_chains:
+    - filters:
+      - name: hcm
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: a
+          route_config: {virtual_hosts: [{name: a, domains: ["*"], routes: [{match: {prefix: /}, direct_response: {status: 200}}]}]}
+          http_filters:
+${filters.replace(/^(?=.)/gm, "          ")}          - name: router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+`;
+
+test.skipIf(envoy.path === "")(`what is printed stands in a bootstrap as it is${envoy.skipped}`, async () => {
+  await writeFile(join(directory, "odd.yaml"), odd);
+  const { stdout } = await run(["envoy-config", "--policies", "odd.yaml", "--workload", "foo/app=httpbin"]);
+  expect(parse(stdout)[0].typedConfig.providers["origins-0"].audiences).toHaveLength(5);
+  await writeFile(join(directory, "envoy.yaml"), chain(stdout));
+  const config = ["--mode", "validate", "--log-level", "error", "--config-path", join(directory, "envoy.yaml")];
+  await expect(promisify(execFile)(envoy.path, config)).resolves.toBeDefined();
+  await writeFile(join(directory, "envoy.yaml"), chain(stdout.replace("requiresAny", "requiresNone")));
+  await expect(promisify(execFile)(envoy.path, config)).rejects.toThrow("requiresNone");
 });
 
 test("the YAML that is printed is the value that was given, whatever text is in it", () => {

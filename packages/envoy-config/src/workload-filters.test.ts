@@ -112,16 +112,6 @@ test("spec 3.13: principals of a trust domain that nobody knows are told, each o
   ]);
 });
 
-test("a hundred thousand regular expressions are no trouble", () => {
-  const [rule] = documentsOf(
-    `{${header}, kind: AuthorizationPolicy, metadata: {name: p, namespace: foo}, spec: {rules: [{from: [{source: {namespaces: [a]}}]}]}}`,
-  ).flatMap((document) => (document.kind === "AuthorizationPolicy" ? [document] : []));
-  if (rule === undefined) throw new Error("there is no policy");
-  const documents = Array.from({ length: 130_000 }, (_, at) => ({ ...rule, name: `p${at}` }));
-  const [filter] = workloadFilters(documents, workload).filters;
-  expect(Object.keys(Object(filter?.typedConfig.rules).policies)).toHaveLength(130_000);
-});
-
 describe("filter chains of a workload", () => {
   const peers = documentsOf(
     [
