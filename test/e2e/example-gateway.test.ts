@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
+import { text as readAll } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { testIssuer } from "@signet/jwt/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -23,7 +23,7 @@ let passed: Passed[] = [];
 let gate: Promise<void> | undefined;
 
 const upstream = createServer(async (request, response) => {
-  const body = await text(request);
+  const body = await readAll(request);
   passed.push({ request, body });
   await gate;
   response.setHeader("x-upstream", "yes").end(body);
@@ -101,6 +101,31 @@ test("passes requests on with who they are from, and nobody's own word for it", 
   expect(passed[1]?.request.headers["x-user"]).toBeUndefined();
 });
 
+test("asks the policies of its example", async () => {
+  passed = [];
+  const text = await readFile(join(root, "deploy/examples/gateway/policies/authorization-policies.yaml"), "utf8");
+  const file = join(directory, "policies", "authorization-policies.yaml");
+  await writeFile(join(directory, "next"), text.replace("http://127.0.0.1:15080/*", `${issuer.issuer}/*`));
+  await rename(join(directory, "next"), file);
+  const asAlice = { headers: { authorization: `Bearer ${token()}` } };
+  await expect.poll(async () => (await fetch(`${url}/cart`)).status, { timeout: 30_000, interval: 100 }).toBe(403);
+  expect((await fetch(url)).status).toBe(200);
+  expect((await fetch(`${url}/cart`, asAlice)).status).toBe(200);
+  const denied = await fetch(`${url}/admin/users`, asAlice);
+  expect([denied.status, await denied.text()]).toEqual([403, "RBAC: access denied"]);
+  const socket = connect(Number(new URL(url).port), "127.0.0.1");
+  const lines = [
+    "GET /public/%2e%2e/admin HTTP/1.1",
+    "host: shop.example",
+    `authorization: Bearer ${token()}`,
+    "connection: close",
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n`);
+  expect(await readAll(socket)).toMatch(/^HTTP\/1\.1 403 /);
+  await rm(file);
+  await expect.poll(async () => (await fetch(`${url}/cart`)).status, { timeout: 30_000, interval: 100 }).toBe(200);
+});
+
 test("answers what must not go on", async () => {
   passed = [];
   const expired = await fetch(url, { headers: { authorization: `Bearer ${token({ exp: 1 })}` } });
@@ -122,7 +147,7 @@ test("drops no header on the way because a client names it in `connection`", asy
     `authorization: Bearer ${token()}`,
   ];
   socket.end(`${lines.join("\r\n")}\r\n\r\n`);
-  expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /);
+  expect(await readAll(socket)).toMatch(/^HTTP\/1\.1 400 /);
   expect(passed).toEqual([]);
 });
 
