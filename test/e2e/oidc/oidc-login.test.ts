@@ -150,7 +150,7 @@ describe("a login", () => {
 
   test.each([
     ["https://evil.example/", "/"],
-    ["//evil.example/", "/"],
+    ["//evil.example/steal", "/"],
     ["/\\evil.example/", "/"],
     ["/\t/evil.example/", "/"],
     ["javascript:alert(1)", "/"],
@@ -198,6 +198,14 @@ describe("a session", () => {
     expect(session()).not.toBe(first);
     mallory.cookies.set(shop, new Map([["session", first ?? ""]]));
     expect(await where(mallory)).toBe("/login");
+  });
+
+  test("is not believed when a browser sends two of its cookie", async () => {
+    await browser.logIn(`${shop}/cart`);
+    const headers = { cookie: `session=${session()}; session=another` };
+    expect((await createBrowser(hosts).open(`${shop}/cart`, { headers, stopAt: () => true })).status).toBe(303);
+    const once = { cookie: `session=${session()}` };
+    expect((await createBrowser(hosts).open(`${shop}/cart`, { headers: once, stopAt: () => true })).status).toBe(200);
   });
 
   test("ends with its token", async () => {
