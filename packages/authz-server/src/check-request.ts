@@ -44,11 +44,11 @@ function peerOf(peer: AttributeContext_Peer | undefined): AttributedPeer {
   const principal = peer?.principal ?? "";
   const address = peer?.address?.address;
   const socket = address?.case === "socketAddress" ? address.value : undefined;
-  const port = socket?.portSpecifier.case === "portValue" ? socket.portSpecifier.value : 0;
+  const port = socket?.portSpecifier.case === "portValue" ? socket.portSpecifier.value : undefined;
   return {
     ...(principal === "" ? {} : { principal: octetsOf(principal) }),
     ...(socket === undefined || socket.address === "" ? {} : { address: socket.address }),
-    ...(port === 0 ? {} : { port }),
+    ...(port === undefined ? {} : { port }),
   };
 }
 

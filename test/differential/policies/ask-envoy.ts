@@ -16,6 +16,8 @@ export type EnvoyAnswer = {
   readonly rbac: Readonly<Record<string, unknown>>;
   /** Whether an AUDIT policy matched, as text; empty where there is none. */
   readonly hint: string;
+  /** The policy id that an authorization server has told; empty where it told none. */
+  readonly check: string;
 };
 
 /** Where and how to connect; the port is what the PROXY protocol calls the client's, and tells connections apart. */
@@ -81,5 +83,12 @@ export async function askEnvoy(connection: RawConnection, sketch: Sketch): Promi
   const text = (name: string): string => valuesOf(headers, name)[0] ?? "";
   const rbac = text(decisionHeaders.rbac);
   const known = rbac.startsWith("{") ? (JSON.parse(rbac) as Record<string, unknown>) : {};
-  return { status, body, details: text(decisionHeaders.details), rbac: known, hint: text(decisionHeaders.hint) };
+  return {
+    status,
+    body,
+    details: text(decisionHeaders.details),
+    rbac: known,
+    hint: text(decisionHeaders.hint),
+    check: text(decisionHeaders.check),
+  };
 }

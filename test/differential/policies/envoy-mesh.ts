@@ -61,7 +61,7 @@ type Listing = {
   }[];
 };
 
-function readPorts(json: string): ReadonlyMap<string, ListenerPorts> {
+export function readPorts(json: string): ReadonlyMap<string, ListenerPorts> {
   const { listener_statuses: listeners } = JSON.parse(json) as Listing;
   return new Map(
     listeners.map(({ name, local_address: v4, additional_local_addresses: [v6] }) => [
@@ -112,7 +112,7 @@ async function readTcpLog(path: string): Promise<ReadonlyMap<string, TcpLogEntry
   return new Map(lines.map(({ id, details, rbac }) => [id, { details: details ?? "", rbac: rbac ?? {} }]));
 }
 
-function listener(name: string, filters: readonly object[], identities: Identities): object {
+export function listener(name: string, filters: readonly object[], identities: Identities): object {
   return {
     name,
     address: { socketAddress: { address: "127.0.0.1", portValue: 0 } },
@@ -153,10 +153,10 @@ function tlsSocket({ rootPem, server }: Identities): object {
   };
 }
 
-/** What decided: details of a refusal, and what RBAC filters left as metadata. */
-export const decisionHeaders = { details: "x-details", rbac: "x-rbac", hint: "x-hint" } as const;
+/** Headers that say what decided: details of a refusal, and what RBAC filters left as metadata. */
+export const decisionHeaders = { details: "x-details", rbac: "x-rbac", hint: "x-hint", check: "x-check" } as const;
 
-function answeringManager(filters: readonly object[]): object {
+export function answeringManager(filters: readonly object[]): object {
   const header = (key: string, value: string): object => ({
     header: { key, value },
     appendAction: "OVERWRITE_IF_EXISTS_OR_ADD",
@@ -180,6 +180,7 @@ function answeringManager(filters: readonly object[]): object {
               header(decisionHeaders.details, "%RESPONSE_CODE_DETAILS%"),
               header(decisionHeaders.rbac, "%DYNAMIC_METADATA(envoy.filters.http.rbac)%"),
               header(decisionHeaders.hint, "%DYNAMIC_METADATA(envoy.common:access_log_hint)%"),
+              header(decisionHeaders.check, "%DYNAMIC_METADATA(envoy.filters.http.ext_authz:policy_id)%"),
             ],
           },
         ],

@@ -7,7 +7,8 @@ const secret = randomBytes(32);
 /** The rules of the workload: one for each issuer, all with one secret. */
 export const jwtRules: readonly JwtRule[] = readRules();
 
-function readRules(): readonly JwtRule[] {
+/** The document that they stand in. */
+export function jwtDocument(): string {
   const jwks = JSON.stringify({ keys: [{ kty: "oct", k: secret.toString("base64url") }] });
   const document = {
     apiVersion: "security.istio.io/v1",
@@ -15,7 +16,11 @@ function readRules(): readonly JwtRule[] {
     metadata: { name: "jwt", namespace: "foo" },
     spec: { jwtRules: tokenIssuers.map((issuer) => ({ issuer, jwks, fromHeaders: [{ name: "x-jwt" }] })) },
   };
-  const { documents, refused } = parseDocuments(JSON.stringify(document), { file: "jwt.yaml" });
+  return JSON.stringify(document);
+}
+
+function readRules(): readonly JwtRule[] {
+  const { documents, refused } = parseDocuments(jwtDocument(), { file: "jwt.yaml" });
   const [read] = documents;
   if (read?.kind !== "RequestAuthentication") throw new Error(JSON.stringify(refused));
   return read.jwtRules;
