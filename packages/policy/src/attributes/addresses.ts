@@ -1,6 +1,6 @@
 import type { IpName } from "../facts.ts";
 import { type IpBlock, isInBlock, parseIpBlock } from "../match/ip-address.ts";
-import type { IndexKey } from "../rules/index-key.ts";
+import { blockKey } from "../rules/index-key.ts";
 import type { Attribute } from "./attribute.ts";
 import { connectionEdit } from "./attribute-edit.ts";
 
@@ -37,7 +37,7 @@ function ipAttribute(name: IpName, title: string): Attribute {
           }
           return false;
         },
-        keys: blocks.map((block): IndexKey => ({ dimension, form: "block", block })),
+        keys: blocks.map((block) => blockKey(dimension, block)),
       };
     },
   };

@@ -3,7 +3,7 @@ import type { Facts } from "../facts.ts";
 import { toOctets } from "../match/octets.ts";
 import { isPathTemplate, type PathTemplate, parsePathTemplate } from "../match/path-template.ts";
 import { starPattern, type TextPattern, textTest } from "../match/text-pattern.ts";
-import type { Dimension, IndexKey } from "../rules/index-key.ts";
+import { type Dimension, portKey } from "../rules/index-key.ts";
 import type { Attribute } from "./attribute.ts";
 import { connectionEdit, fillStars, httpEdit } from "./attribute-edit.ts";
 import { patternKeys } from "./pattern-keys.ts";
@@ -89,7 +89,7 @@ export const destinationPort: Attribute = {
     const ports = new Set(values.map(Number));
     return {
       test: ({ request }) => request.destinationPort !== undefined && ports.has(request.destinationPort),
-      keys: [...ports].map((port): IndexKey => ({ dimension: portDimension, form: "port", port })),
+      keys: [...ports].map((port) => portKey(portDimension, port)),
       keysAreExact: true,
     };
   },

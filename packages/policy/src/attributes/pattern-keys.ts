@@ -1,5 +1,5 @@
 import type { TextPattern } from "../match/text-pattern.ts";
-import type { Dimension, IndexKey } from "../rules/index-key.ts";
+import { type Dimension, type IndexKey, textKey } from "../rules/index-key.ts";
 
 /**
  * Keys for all patterns, or none at all: a pattern without a key could match anything. They are exact, since a text has a key
@@ -13,7 +13,7 @@ export function patternKeys(
   for (const pattern of patterns) {
     if (pattern.kind !== "exact" && pattern.kind !== "prefix" && pattern.kind !== "suffix") return {};
     if (pattern.text === "" && pattern.kind !== "exact") return {};
-    keys.push({ dimension, form: pattern.kind, text: pattern.text });
+    keys.push(textKey(dimension, pattern.kind, pattern.text));
   }
   return { keys, keysAreExact: true };
 }

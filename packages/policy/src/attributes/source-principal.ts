@@ -2,7 +2,7 @@ import type { Facts } from "../facts.ts";
 import { type Gap, type Glob, matchGlob } from "../match/glob.ts";
 import { toOctets } from "../match/octets.ts";
 import { flatPattern, matchText, type TextPattern, textTest } from "../match/text-pattern.ts";
-import type { Dimension, IndexKey } from "../rules/index-key.ts";
+import { type Dimension, type IndexKey, textKey } from "../rules/index-key.ts";
 import { expandPrincipal, expandTrustDomain } from "../trust-domain-aliases.ts";
 import type { Attribute, CompiledValues, ValueTest } from "./attribute.ts";
 import { namespaceEdit, principalEdit, serviceAccountEdit, trustDomainEdit } from "./principal-edit.ts";
@@ -131,11 +131,11 @@ function principalPattern(value: string): TextPattern {
 
 function principalKey(value: string): IndexKey | undefined {
   if (value === "*") return undefined;
-  if (value.startsWith("*")) return { dimension: principalDimension, form: "suffix", text: value.slice(1) };
+  if (value.startsWith("*")) return textKey(principalDimension, "suffix", value.slice(1));
   if (value.endsWith("*")) {
-    return { dimension: principalDimension, form: "prefix", text: `${scheme}${value.slice(0, -1)}` };
+    return textKey(principalDimension, "prefix", `${scheme}${value.slice(0, -1)}`);
   }
-  return { dimension: principalDimension, form: "exact", text: `${scheme}${value}` };
+  return textKey(principalDimension, "exact", `${scheme}${value}`);
 }
 
 function namespacePattern(value: string): TextPattern {
@@ -149,7 +149,7 @@ function namespacePattern(value: string): TextPattern {
 function namespaceKey(value: string): IndexKey | undefined {
   const star = value.indexOf("*");
   const text = star < 0 ? `${value}/` : value.slice(0, star);
-  return text === "" ? undefined : { dimension: namespaceDimension, form: "prefix", text };
+  return text === "" ? undefined : textKey(namespaceDimension, "prefix", text);
 }
 
 /** The four forms that a service account has in a SPIFFE ID: with or without parts before `sa` and after its name. */
@@ -168,7 +168,7 @@ function serviceAccountPatterns(value: string, policyNamespace: string): readonl
 
 function serviceAccountKey(value: string): IndexKey | undefined {
   const text = value.slice(value.indexOf("/") + 1);
-  return text === "" ? undefined : { dimension: serviceAccountDimension, form: "prefix", text };
+  return text === "" ? undefined : textKey(serviceAccountDimension, "prefix", text);
 }
 
 function trustDomainPattern(value: string): TextPattern {
@@ -185,7 +185,7 @@ function trustDomainPattern(value: string): TextPattern {
 function trustDomainKey(value: string): IndexKey | undefined {
   const star = value.indexOf("*");
   const text = star < 0 ? `${value}/` : value.slice(0, star);
-  return text === "" ? undefined : { dimension: principalDimension, form: "prefix", text: `${scheme}${text}` };
+  return text === "" ? undefined : textKey(principalDimension, "prefix", `${scheme}${text}`);
 }
 
 function globPattern(literals: Glob["literals"], gaps: readonly Gap[]): TextPattern {

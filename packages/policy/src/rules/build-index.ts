@@ -2,7 +2,7 @@ import { Candidate } from "./candidate.ts";
 import { chooseDimensions, type Placement, placementIn } from "./choose-dimensions.ts";
 import { type CompiledRule, onlyConditions } from "./compiled-rule.ts";
 import type { Condition } from "./condition.ts";
-import { type IndexKey, keyName } from "./index-key.ts";
+import type { IndexKey } from "./index-key.ts";
 import { type Bucket, DimensionIndex, emptyBucket } from "./rule-index.ts";
 
 /** Keys of one condition: a request that the condition matches has one of them. */
@@ -106,8 +106,8 @@ function placeAll(placed: readonly Placed[]): {
       const further = (side[index] ?? []).filter((other) => other !== set);
       const sides = further.length === 0 ? others : [...others, [further]];
       for (const key of set.keys) {
-        const bucket = buckets.get(keyName(key)) ?? bucketOf(key, dimensions, prefixed);
-        buckets.set(keyName(key), bucket);
+        const bucket = buckets.get(key.name) ?? bucketOf(key, dimensions, prefixed);
+        buckets.set(key.name, bucket);
         const entries = below.get(bucket) ?? new Map<CompiledRule, Entry>();
         below.set(bucket, entries);
         // By two alternatives at once: which of them it is cannot be told, and so neither can be relied on.

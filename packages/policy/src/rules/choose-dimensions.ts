@@ -1,5 +1,5 @@
 import type { Entry, KeySet, Side } from "./build-index.ts";
-import { type IndexKey, keyName } from "./index-key.ts";
+import type { IndexKey } from "./index-key.ts";
 
 /** How a rule is put into a level of the index: by one set of keys for each alternative of one side. */
 export type Placement = { readonly side: Side; readonly sets: readonly KeySet[] };
@@ -80,17 +80,21 @@ function costByDimension(entries: readonly Entry[], chosen: ChosenDimensions): R
   const candidates = new Map<string, Candidate>();
   /** How many entries come to be below each key. */
   const groups = new Map<string, Map<string, number>>();
+  const wider = new Map<string, ChosenDimensions>();
   for (const entry of entries) {
     for (const id of dimensionsOf(entry, chosen.ids)) {
-      const placement = placementIn(entry, { ...chosen, ids: new Set([...chosen.ids, id]) });
+      const widened = wider.get(id) ?? { ...chosen, ids: new Set([...chosen.ids, id]) };
+      wider.set(id, widened);
+      const placement = placementIn(entry, widened);
       if (placement === undefined) continue;
       const candidate = candidates.get(id) ?? { covered: new Set(), cost: lookUpCost };
       candidates.set(id, candidate);
       candidate.covered.add(entry);
       const group = groups.get(id) ?? new Map<string, number>();
       groups.set(id, group);
-      for (const key of placement.sets.flatMap(({ keys }) => keys))
-        group.set(keyName(key), (group.get(keyName(key)) ?? 0) + 1);
+      for (const { keys } of placement.sets) {
+        for (const key of keys) group.set(key.name, (group.get(key.name) ?? 0) + 1);
+      }
     }
   }
   for (const [id, group] of groups) {
@@ -121,7 +125,7 @@ function countShares(entries: readonly Entry[]): ReadonlyMap<string, number> {
   const shares = new Map<string, number>();
   for (const { sides } of entries) {
     const names = new Set<string>();
-    for (const { keys } of sides.flat(2)) for (const key of keys) names.add(keyName(key));
+    for (const { keys } of sides.flat(2)) for (const key of keys) names.add(key.name);
     for (const name of names) shares.set(name, (shares.get(name) ?? 0) + 1 / entries.length);
   }
   return shares;
@@ -129,7 +133,7 @@ function countShares(entries: readonly Entry[]): ReadonlyMap<string, number> {
 
 function chanceOf({ keys }: KeySet, shares: ReadonlyMap<string, number>): number {
   let chance = 0;
-  for (const key of keys) chance += isHardlyAKey(key) ? 1 : (shares.get(keyName(key)) ?? 1);
+  for (const key of keys) chance += isHardlyAKey(key) ? 1 : (shares.get(key.name) ?? 1);
   return chance;
 }
 

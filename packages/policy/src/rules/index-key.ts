@@ -1,5 +1,5 @@
-import { assertNever } from "../assert-never.ts";
 import type { Facts, IpName } from "../facts.ts";
+import { flatText } from "../match/flat-text.ts";
 import type { IpBlock } from "../match/ip-address.ts";
 
 /** Something of a request that rules are found by. Equal ids are the same thing. */
@@ -20,24 +20,22 @@ export type Dimension =
   | { readonly kind: "port"; readonly id: string }
   | { readonly kind: "ip"; readonly id: string; readonly name: IpName };
 
-/** A value that a dimension of a request may have. */
-export type IndexKey =
-  | { readonly dimension: Dimension; readonly form: "exact" | "prefix" | "suffix"; readonly text: string }
-  | { readonly dimension: Dimension; readonly form: "port"; readonly port: number }
-  | { readonly dimension: Dimension; readonly form: "block"; readonly block: IpBlock };
+/** A value that a dimension of a request may have; equal names are the same place of an index. */
+export type IndexKey = { readonly dimension: Dimension; readonly name: string } & (
+  | { readonly form: "exact" | "prefix" | "suffix"; readonly text: string }
+  | { readonly form: "port"; readonly port: number }
+  | { readonly form: "block"; readonly block: IpBlock }
+);
 
-/** Equal for keys that are the same place of an index. */
-export function keyName(key: IndexKey): string {
-  switch (key.form) {
-    case "port":
-      return `${key.dimension.id}|port|${key.port}`;
-    case "block":
-      return `${key.dimension.id}|block|${key.block.family}|${key.block.prefixLength}|${key.block.words.join(".")}`;
-    case "exact":
-    case "prefix":
-    case "suffix":
-      return `${key.dimension.id}|${key.form}|${key.text}`;
-    default:
-      return assertNever(key);
-  }
+export function textKey(dimension: Dimension, form: "exact" | "prefix" | "suffix", text: string): IndexKey {
+  return { dimension, name: flatText(`${dimension.id}|${form}|${text}`), form, text };
+}
+
+export function portKey(dimension: Dimension, port: number): IndexKey {
+  return { dimension, name: `${dimension.id}|${port}`, form: "port", port };
+}
+
+export function blockKey(dimension: Dimension, block: IpBlock): IndexKey {
+  const { family, prefixLength, words } = block;
+  return { dimension, name: `${dimension.id}|${family}|${prefixLength}|${words.join(".")}`, form: "block", block };
 }
