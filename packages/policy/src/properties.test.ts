@@ -13,7 +13,7 @@ import { generateRequests } from "./testing/generate-requests.ts";
 import { customProvidersNaively, decideNaively, type NaiveQuestion } from "./testing/naive-decision.ts";
 
 const workload = parseWorkload("foo/app=httpbin");
-const runs = Number(process.env.SIGNET_POLICY_RUNS ?? 200);
+const runs = Number(process.env.SIGNET_POLICY_RUNS ?? 100);
 
 const options = fc.record({
   trustDomain: fc.constantFrom("cluster.local", "prod.example"),
@@ -107,6 +107,23 @@ describe("properties of decisions", () => {
     },
     timeoutMs,
   );
+
+  test("where no nearest allow is found, none of some hundred other requests is allowed either", {
+    timeout: timeoutMs,
+  }, () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const documents = { documents: generatePolicies(seed, { count: 1 + (seed % 12) }), refused: [] };
+      const policies = policiesFor(compilePolicies(documents).compiled, workload);
+      const others = generateRequests(seed + 1_000_000, 200);
+      for (const request of generateRequests(seed, 4)) {
+        if (decide(policies, request).effect === "allow" || nearestAllow(policies, request) !== undefined) continue;
+        const allowed = others.filter(
+          (other) => other.kind === request.kind && decide(policies, other).effect === "allow",
+        );
+        expect(allowed).toEqual([]);
+      }
+    }
+  });
 });
 
 /** How many fields of a request differ; claims and headers are one field each. */
