@@ -170,7 +170,66 @@ describe("a request, whatever it carries", () => {
         expect(result.principal).toBe(`${result.claims.iss}/${result.claims.sub}`);
         for (const [issuer, payload] of result.payloads ?? []) expect(payload.iss).toBe(issuer);
       }),
-      fuzzParameters(0.1),
+      fuzzParameters(0.075),
+    );
+    expect(accepted).toBeGreaterThan(0);
+  });
+});
+
+describe("a JWKS, whatever it is", () => {
+  const sets = rules.map(({ jwks = "" }) => jwks);
+  const pieces = [
+    '"kty"',
+    '"oct"',
+    '"k":"AA"',
+    '"e":"AQ"',
+    '"n"',
+    '"crv"',
+    '"use":"enc"',
+    '"alg":"none"',
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "null",
+  ];
+  const [, , , forged = ""] = bad;
+  // Members of a key, each now and then another one's, of the wrong type, or missing.
+  const own = createPublicKey(a.key).export({ format: "jwk" });
+  const odd = fc.oneof(
+    fc.constantFrom(undefined, null, 1, "", "AQ", "RSA", "oct", "P-384", "ES384", "enc", ["verify"], {}),
+    fc.string(),
+  );
+  const mostly = (usual: unknown) =>
+    fc.oneof({ weight: 6, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: odd });
+  const key = fc.record({
+    ...{ kty: mostly(own.kty), crv: mostly(own.crv), x: mostly(own.x), y: mostly(own.y), kid: mostly("k1") },
+    ...{ alg: mostly("ES256"), use: mostly("sig"), k: mostly(undefined), d: mostly(undefined) },
+  });
+  const jwksText = fc.oneof(
+    mutatedText(sets, pieces),
+    fc.array(fc.oneof(key, odd), { maxLength: 4 }).map((keys) => JSON.stringify({ keys })),
+  );
+
+  it("throws nothing, and lets nobody in whose key is not in it", { timeout: fuzzTimeoutMs }, async () => {
+    let accepted = 0;
+    const profile = fc.constantFrom("istio" as const, "strict" as const);
+    await fc.assert(
+      fc.property(jwksText, profile, (jwks, chosen) => {
+        const [first] = rules;
+        if (first === undefined) throw new Error("no rules");
+        const compiled = bounded(() => compileJwtRules([{ ...first, jwks }], { profile: chosen }));
+        const kindOf = (token: string): string => {
+          const headers = [["authorization", `Bearer ${token}`]] as const;
+          const asked = { method: "GET", scheme: "https", host: "shop.example", path: "/", headers };
+          const result = authenticateRequestNow(compiled, asked, { keysOf, clock }, new AbortController().signal);
+          return result instanceof Promise ? "pending" : result.kind;
+        };
+        expect(kindOf(forged)).toBe("rejected");
+        if (kindOf(good[0] ?? "") === "authenticated") accepted++;
+      }),
+      fuzzParameters(0.025),
     );
     expect(accepted).toBeGreaterThan(0);
   });
