@@ -91,7 +91,7 @@ async function compareUnknownTokens(
     ] as const) {
       const name = connections === 1 ? "1 connection" : `${connections} connections`;
       const open = ({ ready }: BenchChild) => keptConnections(ready, requests, { connections, concurrency, makeToken });
-      const ours = await callSide({ name, calls: 300, open }, around.server);
+      const ours = await callSide({ name, calls: 1_000, open }, around.server);
       const core = coreSide(await child("core"));
       cases.push(
         ...(await compareSides([{ case: `a new token each, ${name} / issue core`, ours, baselines: [core] }])),
