@@ -3,7 +3,8 @@ import { errorCode } from "./errors.ts";
 /** Facts of a log line, by name. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
-const reservedNames = new Set(["level", "time", "scope", "msg"]);
+// "__proto__" would not be written: assigning it sets what an object inherits from.
+const reservedNames = new Set(["level", "time", "scope", "msg", "__proto__"]);
 const maxTextLength = 4096;
 // Also what ends a circle.
 const maxDepth = 8;

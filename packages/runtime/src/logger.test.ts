@@ -107,6 +107,28 @@ describe("createLogger", () => {
     });
   });
 
+  it("writes a field that is called __proto__ and lets it change no other", () => {
+    const { logger, lines } = capture("info");
+    const fields: Record<string, unknown> = JSON.parse('{"__proto__": {"level": "error", "toJSON": 1}, "port": 1}');
+    logger.with(fields).info("hello", fields);
+    const written = { field___proto__: { level: "error", toJSON: 1 }, port: 1, level: "info", msg: "hello" };
+    expect(lines()[0]).toMatchObject(written);
+  });
+
+  it("keeps to one line whatever the text, and says which field cannot be written", () => {
+    const { logger, lines, text } = capture("info");
+    const hostile = 'a\n{"level":"info"}\r\u2028\u0000\ud800"';
+    class Unwritable {
+      toJSON(): never {
+        throw new Error("hunter2");
+      }
+    }
+    logger.info("hello", { text: hostile, list: [hostile], unwritable: new Unwritable(), port: 1 });
+    expect(text().split("\n")).toHaveLength(2);
+    expect(text()).not.toContain("hunter2");
+    expect(lines()[0]).toMatchObject({ text: hostile, list: [hostile], unwritable: "(not writable)", port: 1 });
+  });
+
   it("does not fail on circular fields", () => {
     const { logger, lines } = capture("info");
     const circle: Record<string, unknown> = {};
