@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFairAdmission } from "./fair-admission.ts";
 
@@ -93,6 +94,54 @@ describe("a fair admission", () => {
     expect([...outcomes]).toEqual([["a gone", "gone"]]);
     for (let n = 0; n < 6; n++) await end(`a ${n}`);
     expect(begun).toEqual(["a 0", "a 1", "a 2", "a 3", "a 4", "a 5"]);
+  });
+
+  it("begins a call that comes while others of its peer are going", async () => {
+    const { call, begun, end } = setUp({ maxConcurrent: 1, maxQueued: 4 });
+    const [first, second] = [new AbortController(), new AbortController()];
+    void call("b 0");
+    void call("a 1", first.signal);
+    void call("a 2", second.signal);
+    await settled();
+    first.abort("gone");
+    queueMicrotask(() => void call("a 3"));
+    second.abort("gone");
+    await settled();
+    await end("b 0");
+    expect(begun).toEqual(["b 0", "a 3"]);
+  });
+
+  it("begins every call that is neither dropped nor gone, whatever comes and goes", async () => {
+    const action = fc.record({
+      peer: fc.constantFrom("a", "b", "c"),
+      what: fc.constantFrom("call", "call", "call", "end", "leave"),
+      settle: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (actions) => {
+        const { call, begun, outcomes, end } = setUp({ maxConcurrent: 2, maxQueued: 3 });
+        const leavers = new Map<string, AbortController>();
+        const calls: Promise<void>[] = [];
+        for (const [index, { peer, what, settle }] of actions.entries()) {
+          const underWay = begun.find((name) => !outcomes.has(name));
+          if (what === "end" && underWay !== undefined) await end(underWay);
+          if (what === "leave") for (const controller of leavers.values()) controller.abort("gone");
+          if (what === "call") {
+            const controller = new AbortController();
+            leavers.set(`${peer} ${index}`, controller);
+            calls.push(call(`${peer} ${index}`, controller.signal));
+          }
+          if (settle) await settled();
+          expect(begun.filter((name) => !outcomes.has(name)).length).toBeLessThanOrEqual(2);
+        }
+        for (let turn = 0; turn < 70; turn++) {
+          const underWay = begun.find((name) => !outcomes.has(name));
+          if (underWay !== undefined) await end(underWay);
+        }
+        await settled();
+        expect(outcomes.size).toBe(calls.length);
+      }),
+    );
   });
 
   it("has all its room again whatever became of those who had it", async () => {

@@ -43,7 +43,8 @@ export function createFairAdmission(options: {
   }
 
   function forgetIfIdle(peer: string, share: Share): void {
-    if (share.running === 0 && share.waiting.size === 0) shares.delete(peer);
+    // By the time the last of several who were dropped comes here, the peer may have a new share.
+    if (share.running === 0 && share.waiting.size === 0 && shares.get(peer) === share) shares.delete(peer);
   }
 
   /** Whoever has most of what `count` counts, above `least`. */
