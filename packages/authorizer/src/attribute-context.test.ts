@@ -87,13 +87,13 @@ describe("parseAttributeContext reads", () => {
   };
   test.each([
     ["nothing at all", {}, { ...empty, tcp: true }],
-    ["null as absent", { source: null, request: { http: null }, tlsSession: { sni: null } }, empty],
+    ["null as absent", { source: null, request: { http: null }, tlsSession: { sni: null } }, { ...empty, tcp: true }],
     [
       "a port as text",
       { source: { address: { socketAddress: { portValue: "443" } } } },
-      { ...empty, source: { port: 443 } },
+      { ...empty, tcp: true, source: { port: 443 } },
     ],
-    ["a pipe as no address", { source: { address: { pipe: { path: "@x" } } } }, empty],
+    ["a pipe as no address", { source: { address: { pipe: { path: "@x" } } } }, { ...empty, tcp: true }],
     [
       "header_map before headers",
       inHttp({ headerMap: list, headers: { z: "3" } }),
@@ -160,6 +160,7 @@ describe("parseAttributeContext reads", () => {
       { metadataContext: JSON.parse('{"filterMetadata": {"__proto__": {"a": 1}}}') },
       {
         ...empty,
+        tcp: true,
         filterMetadata: JSON.parse('{"__proto__": {"a": 1}}'),
       },
     ],

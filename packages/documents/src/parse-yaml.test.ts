@@ -8,7 +8,7 @@ function parse(text: string): unknown {
   return parsed.kind === "mesh-config" ? parsed.meshConfig : parsed.problems.map(describeProblem);
 }
 
-const nothing = { trustDomainAliases: [], caCertificates: [] };
+const nothing = { trustDomainAliases: [], caCertificates: [], extensionProviders: [] };
 
 describe("what a text can do to its reader is bounded:", () => {
   const lines = (count: number, line: (index: number) => string): string =>
