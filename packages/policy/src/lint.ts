@@ -24,7 +24,8 @@ export type LintOptions = { readonly meshConfig?: MeshConfig };
  * looked for was found, and no more than that.
  *
  * What a finding means and how bad it is stands in `lintCatalog`. Policies are looked at for all workloads that they could be
- * for; whether there is any is not known. Rules of more than 256 combinations of `from` and `to` are not compared with others.
+ * for; whether there is any is not known. Rules of more than 256 combinations of `from` and `to`, and more than 20000 rules of one
+ * namespace and action, are not compared with others.
  * @example
  * ```ts
  * import { parseDocuments } from "@signet/documents";

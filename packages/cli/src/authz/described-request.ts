@@ -14,6 +14,8 @@ export type ExplainValues = SettingsOf<typeof explainSettings>;
 /** The request that a command line describes, and what a log said became of it. */
 export type DescribedRequest = {
   readonly request: AttributedRequest;
+  /** Whether its path is as a proxy has made it; else it is as the client sent it. */
+  readonly isNormalized: boolean;
   readonly logged?: Pick<LoggedRequest, "status" | "details">;
 };
 
@@ -37,10 +39,14 @@ export async function describedRequest(values: ExplainValues, io: Pick<CommandIo
           ...sketched,
           filterMetadata: { ...sketched.filterMetadata, "envoy.filters.http.jwt_authn": { payload: values.claims } },
         };
-  return { request: described, ...(logged !== undefined && { logged }) };
+  const isNormalized = values.request !== undefined && values.path === undefined;
+  return { request: described, isNormalized, ...(logged !== undefined && { logged }) };
 }
 
-async function readText(values: ExplainValues, io: Pick<CommandIo, "stdin">): Promise<DescribedRequest> {
+async function readText(
+  values: ExplainValues,
+  io: Pick<CommandIo, "stdin">,
+): Promise<Omit<DescribedRequest, "isNormalized">> {
   if (values.request !== undefined) {
     for await (const read of readRequests(values.request, io)) {
       if (read.kind === "request") return { request: read.request };

@@ -117,6 +117,20 @@ describe("signet authz explain", () => {
     expect(out).toContain("denied with 401: Jwt verification fails");
   });
 
+  test("normalizes a path as the mesh does, unless a proxy has", async () => {
+    const admin = document("AuthorizationPolicy", "admin", 'rules: [{to: [{operation: {paths: ["/admin"]}}]}]');
+    expect(await run(admin, ["--path", "/x/%2e%2e/admin"])).toMatchObject({ code: 0 });
+    expect(await run(admin, ["--path", "//admin"])).toMatchObject({ code: 1 });
+    const mesh = fixture.put("mesh.txt", "pathNormalization: {normalization: MERGE_SLASHES}\n");
+    expect(await run(admin, ["--path", "//admin", "--mesh-config", mesh])).toMatchObject({ code: 0 });
+    const raw = '{"request": {"http": {"method": "GET", "path": "/x/../admin"}}}';
+    expect(await run(admin, ["--request", "-"], raw)).toMatchObject({ code: 1 });
+    expect(await run(admin, ["--path", "/a%00"])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining("answers 400"),
+    });
+  });
+
   test("knows the client's address behind a proxy", async () => {
     expect(await run(near, ["--source-ip", "10.0.0.1", "--remote-ip", "192.0.2.7"])).toMatchObject({ code: 0 });
     expect(await run(near, ["--source-ip", "10.0.0.1"])).toMatchObject({ code: 1 });

@@ -7,6 +7,7 @@ import { printable } from "../text/printable.ts";
 import { type DescribedRequest, describedRequest, type ExplainValues, splitHeaders } from "./described-request.ts";
 import { explanationAsJson, explanationAsText } from "./explain-report.ts";
 import { explainSettings } from "./explain-settings.ts";
+import { normalizeRequest } from "./normalize-request.ts";
 import { type OpenAuthorizer, openAuthorizer, workloadOf } from "./open-authorizer.ts";
 
 const command = "signet authz explain";
@@ -60,8 +61,11 @@ function complain(io: CommandIo, problems: readonly string[]): 2 {
 
 async function explainOne(values: ExplainValues, io: CommandIo): Promise<0 | 1> {
   const workload = workloadOf(values);
-  const described = await describedRequest(values, io);
+  const found = await describedRequest(values, io);
   const open = await openAuthorizer(values);
+  const described = found.isNormalized
+    ? found
+    : { ...found, request: normalizeRequest(found.request, open.meshConfig) };
   for (const remark of open.remarks) io.stderr.write(printable(`${command}: ${remark}\n`));
   const authorizer = open.authorizerFor({
     claims: values.claims !== undefined,

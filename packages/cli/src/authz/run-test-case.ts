@@ -1,6 +1,7 @@
 import { type DecisionRecord, recordOf } from "./decision-record.ts";
 import { explainResult } from "./explain.ts";
 import { sentenceOf } from "./explain-report.ts";
+import { normalizeRequest } from "./normalize-request.ts";
 import type { OpenAuthorizer } from "./open-authorizer.ts";
 import type { TestCase } from "./test-case.ts";
 
@@ -19,7 +20,8 @@ export type Difference = { readonly field: string; readonly expected: string; re
 
 /** Decides the request of a case, and compares. Rejects with the reason of `signal`. */
 export async function runTestCase(test: TestCase, open: OpenAuthorizer, signal: AbortSignal): Promise<TestOutcome> {
-  const { request, workload, believing, expected } = test;
+  const { workload, believing, expected } = test;
+  const request = test.isNormalized ? test.request : normalizeRequest(test.request, open.meshConfig);
   const result = await open.authorizerFor(believing).authorize(request, workload, signal);
   const actual = recordOf(result);
   const found = new Map<string, unknown>(Object.entries(actual));

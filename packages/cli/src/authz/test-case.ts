@@ -10,6 +10,8 @@ export type TestCase = {
   readonly name: string;
   readonly workload: Workload;
   readonly request: AttributedRequest;
+  /** Whether its path is as a proxy has made it; else it is as the client sent it. */
+  readonly isNormalized: boolean;
   readonly believing: Believing;
   readonly expected: Expectation;
   readonly position: DocumentPosition;
@@ -56,7 +58,7 @@ function readCase(one: FieldReader, fallback: Workload | undefined): Omit<TestCa
   return { name, workload, ...read, expected, position: one.position() };
 }
 
-type ReadRequest = Pick<TestCase, "request" | "believing">;
+type ReadRequest = Pick<TestCase, "request" | "isNormalized" | "believing">;
 
 function readRequest(one: FieldReader): ReadRequest | undefined {
   const short = one.map("request");
@@ -64,7 +66,7 @@ function readRequest(one: FieldReader): ReadRequest | undefined {
   if (one.holds("attributes")) {
     try {
       const request = parseAttributeContext(one.json("attributes"));
-      return { request, believing: { claims: false, remoteIp: false } };
+      return { request, isNormalized: true, believing: { claims: false, remoteIp: false } };
     } catch (error) {
       one.report(error instanceof Error ? error.message : "cannot be used", "attributes");
       return undefined;
@@ -84,6 +86,7 @@ function readRequest(one: FieldReader): ReadRequest | undefined {
     request: isObject
       ? { ...request, filterMetadata: { "envoy.filters.http.jwt_authn": { payload: claims } } }
       : request,
+    isNormalized: false,
     believing: { claims: isObject, remoteIp: sketch.remoteIp !== undefined },
   };
 }

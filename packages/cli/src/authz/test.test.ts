@@ -40,6 +40,9 @@ const good = `${head}- name: web may read
 - name: blue may
   request: {claims: {group: [red, blue]}}
   expect: {effect: allow, rule: 1}
+- name: with a path as the client sends it
+  request: {path: /x/../a, claims: {group: blue}}
+  expect: allow
 - name: behind a proxy
   request: {sourceIp: 10.0.0.1, remoteIp: 192.0.2.9}
   expect: {rule: 2}
@@ -68,10 +71,11 @@ describe("signet authz test", () => {
       "  ✓ shop: web may read",
       "  ✓ shop: nobody else may",
       "  ✓ shop: blue may",
+      "  ✓ shop: with a path as the client sends it",
       "  ✓ shop: behind a proxy",
       "  ✓ shop: as attributes",
       "  ✓ shop: in another namespace there is no policy",
-      "6 cases: 6 passed, 0 failed",
+      "7 cases: 7 passed, 0 failed",
       "",
     ]);
   });
@@ -168,7 +172,7 @@ describe("signet authz test", () => {
     ["a field no decision has", good.replace("expect: deny", "expect: {status: 403}"), 'expects "status"'],
     ["no request", good.replace("  request: {method: GET}\n", ""), "cases[1] has no request and no attributes"],
     ["attributes of no kind", good.replace("{source: {principal", "{source: [], x: {principal"), "attributes "],
-    ["a workload that is none", good.replace("bar/app", "Bar/app"), "cases[5].workload is not valid"],
+    ["a workload that is none", good.replace("bar/app", "Bar/app"), "cases[6].workload is not valid"],
     ["broken YAML", `${good}\n  ]`, ".yaml:"],
   ])("refuses a file with %s", async (_, text, problem) => {
     fixture.put("t.yaml", text);

@@ -10,6 +10,9 @@ type Alternatives = { readonly rule: RuleFacets; readonly cases: readonly (reado
 /** Most alternatives of a rule that are compared with those of others. */
 const maxCases = 256;
 
+/** Most rules of one namespace and action that are compared with each other; beyond, with those of their own policy alone. */
+const maxCompared = 20_000;
+
 /** Says which rules never match, or never matter because of others. What cannot be told is not said. */
 export function checkReach(context: LintContext, report: Report): void {
   const all: Alternatives[] = [];
@@ -122,16 +125,20 @@ function ruleCovers(wide: Alternatives, narrow: Alternatives): boolean {
 
 function reportShadowed(group: readonly Alternatives[], { rootNamespace }: LintContext, report: Report): void {
   const byNamespace = Map.groupBy(group, ({ rule }) => rule.policy.namespace);
-  const inRoot = byNamespace.get(rootNamespace) ?? [];
+  const byPolicy = Map.groupBy(group, ({ rule }) => rule.policy);
+  const everyone = byNamespace.get(rootNamespace) ?? [];
+  const inRoot = everyone.length > maxCompared ? [] : everyone;
+  const placeOf = new Map(group.map((one, place) => [one, place]));
   for (const [place, narrow] of group.entries()) {
     const { policy, path, rule } = narrow.rule;
-    const others = byNamespace.get(policy.namespace) ?? [];
+    const inNamespace = byNamespace.get(policy.namespace) ?? [];
+    const others = inNamespace.length > maxCompared ? (byPolicy.get(policy) ?? []) : inNamespace;
     const wider = (policy.namespace === rootNamespace ? others : [...others, ...inRoot]).find((wide) => {
       if (wide === narrow || !mayCover(wide, narrow)) return false;
       if (!attachesToAll(wide.rule.policy, policy, rootNamespace) || !ruleCovers(wide, narrow)) return false;
       // Of two that are alike, the later one is told.
       const isMutual = attachesToAll(policy, wide.rule.policy, rootNamespace) && ruleCovers(narrow, wide);
-      return !isMutual || group.indexOf(wide) < place;
+      return !isMutual || (placeOf.get(wide) ?? 0) < place;
     });
     if (wider === undefined) continue;
     report(
@@ -167,7 +174,8 @@ function reportDenied(all: readonly Alternatives[], { denying, context, report }
   for (const narrow of all) {
     const { policy, path, rule } = narrow.rule;
     if (policy.action !== "ALLOW" || policy.dryRun) continue;
-    const inReach = new Set([...(byNamespace.get(policy.namespace) ?? []), ...(byNamespace.get(rootNamespace) ?? [])]);
+    const inReach = new Set([policy.namespace, rootNamespace].flatMap((name) => byNamespace.get(name) ?? []));
+    if (inReach.size > maxCompared) continue;
     const wide = [...inReach].filter((other) => attachesToAll(other.rule.policy, policy, rootNamespace));
     const isDenied = narrow.cases.every((facets) =>
       wide.some((other) => other.cases.some((demands) => caseCovers(demands, facets))),
