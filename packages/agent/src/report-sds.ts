@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@signet/runtime";
+import { type Clock, createLineBudget, type Logger } from "@signet/runtime";
 import { agentEvents, logEvent } from "./events.ts";
 import type { AgentMetrics } from "./metrics.ts";
 import type { SdsEvents, StreamInfo } from "./sds/sds-events.ts";
@@ -10,7 +10,6 @@ const maxLoggedNames = 64;
 const maxNameLength = 256;
 /** So many rejections are logged a minute: a client can send thousands a second. */
 const maxRejectionsPerMinute = 60;
-const minuteMs = 60_000;
 
 /** Turns what happens on SDS streams into log lines and metrics. */
 export function reportSds(
@@ -19,7 +18,7 @@ export function reportSds(
 ): SdsEvents & { streams(): readonly StreamStatus[] } {
   const registry = createStreamRegistry();
   const loggedNames = new Set<string>();
-  const rejections = lineBudget(clock);
+  const rejections = createLineBudget(clock, maxRejectionsPerMinute);
   let open = 0;
   metrics.sdsStreams.set({}, open);
 
@@ -69,31 +68,6 @@ export function reportSds(
     },
     failed(error) {
       logEvent(logger, agentEvents.sdsStreamFailed, { error });
-    },
-  };
-}
-
-/** Lines that may still be written in the minute that began with the first of them. */
-function lineBudget(clock: Clock): { spend(): number | undefined } {
-  let beganAt = Number.NEGATIVE_INFINITY;
-  let spent = 0;
-  let suppressed = 0;
-  return {
-    /** How many lines were suppressed since the last one, or undefined when this one is, too. */
-    spend() {
-      const now = clock.now().getTime();
-      if (now < beganAt || now >= beganAt + minuteMs) {
-        beganAt = now;
-        spent = 0;
-      }
-      spent += 1;
-      if (spent > maxRejectionsPerMinute) {
-        suppressed += 1;
-        return undefined;
-      }
-      const before = suppressed;
-      suppressed = 0;
-      return before;
     },
   };
 }

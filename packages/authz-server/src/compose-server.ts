@@ -7,12 +7,19 @@ import {
   openDocumentSource,
 } from "@signet/authorizer";
 import { describeProblem, type MeshConfig, parseMeshConfig } from "@signet/documents";
-import { type Clock, errorMessage, type Logger, type Random, readFileCapped, type Task } from "@signet/runtime";
+import {
+  type Clock,
+  createLineBudget,
+  errorMessage,
+  type Logger,
+  type Random,
+  readFileCapped,
+  type Task,
+} from "@signet/runtime";
 import { type Check, createCheck } from "./check.ts";
 import { AuthzServerError } from "./errors.ts";
 import { authzEvents, logEvent } from "./events.ts";
 import { createFindWorkload } from "./find-workload.ts";
-import { createLineBudget } from "./line-budget.ts";
 import { type AuthzMetrics, createAuthzMetrics } from "./metrics.ts";
 import { openProviders, type ProviderBoard, type ProviderEvents } from "./providers/provider-board.ts";
 import { reportDecisions } from "./report-decisions.ts";

@@ -1,9 +1,8 @@
 import type { AttributedRequest, AuthorizationResult } from "@signet/authorizer";
 import type { Workload } from "@signet/documents";
-import type { Clock, Logger, Random } from "@signet/runtime";
+import { type Clock, createLineBudget, type Logger, type Random } from "@signet/runtime";
 import { textOf } from "./check-response.ts";
 import { authzEvents, logEvent } from "./events.ts";
-import { createLineBudget } from "./line-budget.ts";
 import { type AuthzMetrics, createPolicyLabels } from "./metrics.ts";
 import type { AuthzSettingValues, OnFailure, RedactableField } from "./settings.ts";
 

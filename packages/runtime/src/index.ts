@@ -9,6 +9,7 @@ export { checkHealth, type HealthCheck, type HealthProblem } from "./health.ts";
 export { formatHostPort, type HostPort, parseHostPort } from "./host-port.ts";
 export type { HttpAnswer, HttpMethodRoute, HttpRequest, HttpRoute } from "./http-route.ts";
 export { type HttpServer, serveHttp } from "./http-server.ts";
+export { createLineBudget, type LineBudget } from "./line-budget.ts";
 export type { LogFields } from "./log-fields.ts";
 export { createLogger, type LogDestination, type Logger, type LogLevel, logLevels } from "./logger.ts";
 export { type Counter, createMetrics, type Gauge, type Histogram, type Labels, type Metrics } from "./metrics.ts";

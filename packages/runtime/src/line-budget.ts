@@ -1,4 +1,4 @@
-import type { Clock } from "@signet/runtime";
+import type { Clock } from "./clock.ts";
 
 const minuteMs = 60_000;
 
@@ -8,7 +8,16 @@ export type LineBudget = {
   spend(): number | undefined;
 };
 
-/** Returns a budget of so many lines in the minute that begins with the first of them. */
+/**
+ * Returns a budget of so many lines in the minute that begins with the first of them; a clock that is stepped back begins another.
+ * @example
+ * ```ts
+ * import { createLineBudget, systemClock } from "@signet/runtime";
+ * const budget = createLineBudget(systemClock, 1);
+ * budget.spend(); // 0
+ * budget.spend(); // undefined
+ * ```
+ */
 export function createLineBudget(clock: Pick<Clock, "now">, linesPerMinute: number): LineBudget {
   let beganAt = Number.NEGATIVE_INFINITY;
   let spent = 0;
