@@ -58,7 +58,9 @@ async function passOn({ request, response, outgoing }: Exchange): Promise<void> 
 function forwardedHeaders(rawHeaders: readonly string[]): readonly (readonly [string, string])[] {
   return rawHeaders.flatMap((name, at) => {
     const value = rawHeaders[at + 1];
-    return at % 2 === 1 || value === undefined || notForwarded.has(name.toLowerCase()) ? [] : [[name, value] as const];
+    // Many upstreams take `x_user` for `x-user`, and no rule takes it off.
+    const isKept = !notForwarded.has(name.toLowerCase()) && !name.includes("_");
+    return at % 2 === 0 && value !== undefined && isKept ? [[name, value] as const] : [];
   });
 }
 
