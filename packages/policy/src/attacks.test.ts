@@ -105,7 +105,7 @@ describe("texts made to be slow to match", () => {
     const policies = compileParts([{ rules: [{ from: [{ serviceAccounts: ["a/b"] }] }] }]);
     for (const end of ["", "\n", "\xff"]) {
       const peerPrincipal = `spiffe://td${"/ns/a/sa/b".repeat(long / 10)}x${end}`;
-      expect(decide(policies, makeRequest({ peerPrincipal })).effect).toBe(end === "" ? "allow" : "deny");
+      expect(decide(policies, makeRequest({ peerPrincipal })).effect).toBe(end !== "\n" ? "allow" : "deny");
     }
   });
 

@@ -34,7 +34,7 @@ describe("3.5 operations", () => {
     ["paths", "*", { path: "" }, false],
     ["paths", "*", { path: "?a" }, false],
     ["paths", "*", { path: "/a\nb" }, false],
-    ["paths", "*", { path: "/\xff" }, false],
+    ["paths", "*", { path: "/\xff" }, true],
     ["paths", "*", { path: undefined }, false],
     ["paths", "*a*", { path: "/xa*" }, true],
     ["paths", "*a*", { path: "/xab" }, false],

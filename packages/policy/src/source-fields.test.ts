@@ -24,7 +24,7 @@ const rows: readonly SourceRow[] = [
   ["principals", "*", "CN=anything", true],
   ["principals", "*", "", false],
   ["principals", "*", "a\nb", false],
-  ["principals", "*", "\xff", false],
+  ["principals", "*", "\xff", true],
   ["principals", "*", "\u00c3\u00bc", true],
   ["principals", "*", undefined, false],
   ["principals", "a*b*", "spiffe://a*bc", true],

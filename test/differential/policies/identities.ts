@@ -1,3 +1,4 @@
+import { sign, X509Certificate } from "node:crypto";
 import { certificatePem, privateKeyPem } from "@signet/x509";
 import { type TestCa, testKey, testLeaf, testRoot } from "@signet/x509/testing";
 
@@ -15,8 +16,17 @@ export async function createIdentities(): Promise<Identities> {
   const key = await testKey("P-256", "client");
   const known = new Map<string, Promise<{ readonly cert: string; readonly key: string }>>();
   const issue = async (uri: string): Promise<{ readonly cert: string; readonly key: string }> => {
-    const { chain } = await testLeaf(root, { key, subjectAltNames: [uriName(uri)] });
-    return { cert: chain.map(certificatePem).join(""), key: privateKeyPem(key, "pkcs8") };
+    const isAscii = /^\p{ASCII}*$/u.test(uri);
+    const placeholder = "@".repeat(uri.length);
+    const { chain } = await testLeaf(root, {
+      key,
+      subjectAltNames: [{ kind: "uri", value: isAscii ? uri : placeholder }],
+    });
+    const pem = chain.map(certificatePem).join("");
+    if (isAscii) return { cert: pem, key: privateKeyPem(key, "pkcs8") };
+    const der = new X509Certificate(pem).raw;
+    const odd = withUri(der, { placeholder, octets: Buffer.from(uri, "latin1"), root });
+    return { cert: pemOf(odd), key: privateKeyPem(key, "pkcs8") };
   };
   return {
     rootPem: root.pem,
@@ -34,14 +44,24 @@ async function serverOf(root: TestCa): Promise<{ readonly cert: string; readonly
   return { cert: chain.map(certificatePem).join(""), key: privateKeyPem(key, "pkcs8") };
 }
 
-type UriName =
-  | { readonly kind: "uri"; readonly value: string }
-  | { readonly kind: "other"; readonly tag: number; readonly der: Uint8Array };
+/** Octets that are no ASCII are put in afterwards and signed anew: nobody who issues certificates would do it. */
+function withUri(
+  certificate: Buffer,
+  { placeholder, octets, root }: { readonly placeholder: string; readonly octets: Buffer; readonly root: TestCa },
+): Buffer {
+  const [outer, at] = [certificate, certificate.indexOf(placeholder)];
+  const start = 4;
+  const bodyLength = 4 + outer.readUInt16BE(start + 2);
+  const body = Buffer.from(outer.subarray(start, start + bodyLength));
+  octets.copy(body, at - start);
+  const algorithm = outer.subarray(start + bodyLength, start + bodyLength + 2 + (outer[start + bodyLength + 1] ?? 0));
+  const signature = sign("sha256", body, root.key.privateKey);
+  const bits = Buffer.concat([Buffer.from([0x03, signature.length + 1, 0]), signature]);
+  const content = Buffer.concat([body, algorithm, bits]);
+  return Buffer.concat([Buffer.from([0x30, 0x82, content.length >> 8, content.length & 0xff]), content]);
+}
 
-/** Octets that are no ASCII are written as they are, which nobody who issues certificates should do. */
-function uriName(uri: string): UriName {
-  if (/^[\0-\x7e]*$/.test(uri)) return { kind: "uri", value: uri };
-  const octets = Buffer.from(uri, "latin1");
-  const length = octets.length < 0x80 ? [octets.length] : [0x82, octets.length >> 8, octets.length & 0xff];
-  return { kind: "other", tag: 6, der: Buffer.concat([Buffer.from([0x86, ...length]), octets]) };
+function pemOf(der: Buffer): string {
+  const lines = der.toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }

@@ -100,12 +100,18 @@ function textChanges(random: Random, text: string, set: (text: string) => Change
   return { matching: set(text), near: nearTexts(random, text).map(set) };
 }
 
-function peerChanges(random: Random, id: string): ReturnType<typeof changesFor> {
+function peerChanges(random: Random, text: string): ReturnType<typeof changesFor> {
+  const id = octets(text);
   const set =
     (peer: string): Change =>
     (sketch) => ({ ...sketch, transport: "tls", peer });
   const none: Change = ({ peer: _, ...sketch }) => ({ ...sketch, transport: random.pick(["tls", "plaintext"]) });
   const around = [
+    id.replace("foo", "\xff"),
+    id.replace("bar", "b\xc3\xbcr"),
+    `${id}\x80`,
+    `\0${id}`,
+    `${id}\0`,
     `${id}/more`,
     id.replace("/sa/", "/x/sa/"),
     id.replace("/ns/", "/ns/bar/ns/"),

@@ -26,10 +26,13 @@ const principals = [
   "cluster.local/ns/f.o/sa/b+r",
   "cluster.local*",
   "a*b*",
+  "cluster.local/ns/foo/sa/ü",
+  "cluster.local/ns/ü*",
+  "*/sa/ü",
   "cluster.local/ns/foo/sa/bar*",
 ];
-const namespaces = ["foo", "bar", "fo*", "*o", "f*o", "*", "ns", "a.b", "foo/sa", "*/*"];
-const serviceAccounts = ["bar", "baz", "foo/bar", "ns/bar", "bar/baz", "b.r", "sa"];
+const namespaces = ["ü", "foo", "bar", "fo*", "*o", "f*o", "*", "ns", "a.b", "foo/sa", "*/*"];
+const serviceAccounts = ["ü", "bar", "baz", "foo/bar", "ns/bar", "bar/baz", "b.r", "sa"];
 const trustDomains = [
   "cluster.local",
   "old.example",

@@ -77,3 +77,13 @@ test("operators of a path template cover a star", () => {
   expect(allows({ to: [{ paths: ["/cart/{*}"] }] }, { path: "/cart/a*b" })).toBe(true);
   expect(allows({ to: [{ paths: ["/cart/{**}"] }] }, { path: "/cart/a/*" })).toBe(true);
 });
+
+test.each([
+  ["spiffe://cluster.local/ns/foo/sa/bar\x80", true],
+  ["\xffspiffe://cluster.local/ns/foo/sa/bar", true],
+  ["spiffe://cluster.local/ns/foo/sa/bar\0", true],
+  ["spiffe://cluster.local/ns/fo\xffo/sa/bar", false],
+  ["spiffe://cluster.local/ns/foo/sa/bar\n", false],
+])("a namespace is found in %j: %s", (peerPrincipal, found) => {
+  expect(allows({ from: [{ namespaces: ["foo"] }] }, { peerPrincipal })).toBe(found);
+});

@@ -10,10 +10,11 @@ export type Gap = ".*" | ".+" | "[^/]*";
 export type Glob = { readonly literals: readonly string[]; readonly gaps: readonly Gap[] };
 
 /**
- * Says whether the whole text matches, as RE2 would with `.` and UTF-8. Linear in the text for each literal.
+ * Says whether the whole text matches, as Envoy's RE2 would, where `.` covers every octet but a line feed.
+ * Linear in the text for each literal.
  *
  * Gaps that cover anything are looked at first, since taking the leftmost place for each literal is then exact; where that
- * finds no match there is none. Text with line feeds or broken UTF-8, which `.` does not cover, is then looked at again;
+ * finds no match there is none. Text with line feeds, which `.` does not cover, is then looked at again;
  * `isDot` says whether a text is free of them, for who knows already.
  */
 export function matchGlob(glob: Glob, text: string, isDot: boolean = isDotText(text)): boolean {
@@ -71,7 +72,6 @@ function coverGap(gap: Gap, text: string, starts: Uint8Array): Uint8Array {
 }
 
 /** RE2's `[^/]` covers a line feed, which `.` does not. */
-function notSlashLength(text: string, at: number): number {
-  const code = text.charCodeAt(at);
-  return code === 0x2f ? 0 : code === 0x0a ? 1 : dotLength(text, at);
+function notSlashLength(text: string, at: number): 0 | 1 {
+  return text.charCodeAt(at) === 0x2f ? 0 : 1;
 }

@@ -13,27 +13,14 @@ export function compareOctets(one: string, other: string): number {
 }
 
 /**
- * Says whether RE2's `.` covers every character of some octets: no line feed, and UTF-8 as RE2 takes it, which is loosely:
- * overlong forms of three and four octets, surrogates and what is past U+10FFFF count as characters.
+ * Says whether `.` of Envoy's regular expressions covers every octet: all but a line feed are covered, be they UTF-8 or not.
+ * Measured with Envoy 1.40 and certificates with odd names.
  */
 export function isDotText(octets: string): boolean {
-  let at = 0;
-  while (at < octets.length) {
-    const length = dotLength(octets, at);
-    if (length === 0) return false;
-    at += length;
-  }
-  return true;
+  return !octets.includes("\n");
 }
 
-/** How many octets the character at `at` has for RE2's `.`; 0 where it covers none. */
-export function dotLength(octets: string, at: number): 0 | 1 | 2 | 3 | 4 {
-  const lead = octets.charCodeAt(at);
-  if (lead < 0x80) return lead === 0x0a ? 0 : 1;
-  const length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
-  // Past the end charCodeAt is NaN, which no shift makes a continuation.
-  for (let next = 1; next < length; next++) {
-    if (octets.charCodeAt(at + next) >> 6 !== 2) return 0;
-  }
-  return length;
+/** How many octets `.` covers at `at`: none of a line feed. */
+export function dotLength(octets: string, at: number): 0 | 1 {
+  return octets.charCodeAt(at) === 0x0a ? 0 : 1;
 }
