@@ -304,7 +304,7 @@ describe("a RequestAuthentication that is refused", () => {
 
   test("counts not where it is of another kind", async () => {
     const text =
-      '{"apiVersion": "security.istio.io/v1", "kind": "PeerAuthenticatio", "metadata": {"name": "a", "namespace": "foo"}}';
+      '{"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "spec": {"mtl": {}}, "metadata": {"name": "a", "namespace": "foo"}}';
     const { refused } = parseDocuments(text, { file: "other.yaml" });
     expect(refused).toHaveLength(1);
     const authenticator = create({ ...documents({ rules: [ruleOf(one)] }), refused });

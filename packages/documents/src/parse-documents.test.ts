@@ -189,3 +189,27 @@ describe("parseDocuments warns", () => {
     expect(parsed.warnings.map(({ path }) => path)).toEqual(["spec.selector"]);
   });
 });
+
+describe("the kind of a refused document", () => {
+  const metadata = "metadata: {name: a, namespace: foo}\n";
+  it.each([
+    ["is not known where it has a typo", `apiVersion: security.istio.io/v1\nkind: AuthorisationPolicy\n${metadata}`],
+    ["is not known where it is missing", `apiVersion: security.istio.io/v1\n${metadata}`],
+    ["is not known of a list without items", "apiVersion: v1\nkind: List\nitems: {}\n"],
+  ])("%s", (_, text) => {
+    const [refused] = parse(text).refused;
+    expect(refused).toBeDefined();
+    expect(refused).not.toHaveProperty("kind");
+  });
+
+  it.each([
+    [
+      "is told in an old version",
+      "apiVersion: security.istio.io/v1alpha1\nkind: AuthorizationPolicy\n",
+      "AuthorizationPolicy",
+    ],
+    ["is told of other groups", "apiVersion: apps/v1\nkind: Deployment\nspec: [\n", "Deployment"],
+  ])("%s", (_, text, kind) => {
+    expect(parse(text).refused).toMatchObject([{ kind }]);
+  });
+});

@@ -11,6 +11,7 @@ import { isDnsLabel } from "./workload.ts";
  * stay, and whom it is meant for. What is absent could not be read. What it is meant for is never less than what it says.
  */
 export type RefusedDocument = Attachment & {
+  /** A kind that is read, or one of another group; absent where it may have been meant for one that is read. */
   readonly kind?: string;
   readonly namespace?: string;
   readonly name?: string;
@@ -46,7 +47,7 @@ export function refuseDocument(node: DocumentNode | undefined, refusal: Refusal)
   // Whatever is wrong has been said, so that what this reader says goes nowhere.
   const root = createFieldReader(node, { path: "", about: about.fresh(), exact: true });
   const metadata = root.map("metadata");
-  const kind = root.text("kind") ?? refusal.kind;
+  const kind = kindOf(root, refusal.kind);
   const name = metadata?.text("name");
   const found = metadata?.holds("namespace") === true ? metadata.text("namespace") : "";
   const known = found === "" && metadata !== undefined ? namespace : found;
@@ -58,6 +59,17 @@ export function refuseDocument(node: DocumentNode | undefined, refusal: Refusal)
     problems,
     position,
   };
+}
+
+const kindsRead: readonly string[] = ["RequestAuthentication", "AuthorizationPolicy", "PeerAuthentication"];
+
+/** A kind with a typo, and a list that cannot be taken apart, may be any: who decides requests has to fear the worst. */
+function kindOf(root: FieldReader, listed: string | undefined): string | undefined {
+  const kind = root.text("kind") ?? listed;
+  if (kind === undefined || kindsRead.includes(kind)) return kind;
+  const apiVersion = root.text("apiVersion") ?? "";
+  const isOther = apiVersion !== "" && !apiVersion.startsWith("security.istio.io/") && kind !== "List";
+  return isOther ? kind : undefined;
 }
 
 type ReadSpec = Attachment & Pick<RefusedDocument, "action" | "dryRun">;
