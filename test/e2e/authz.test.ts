@@ -1,11 +1,24 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, rename, symlink } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { testIssuer } from "@signet/jwt/testing";
+import { parseTrustDomain } from "@signet/spiffe";
+import {
+  certificatePem,
+  encodePem,
+  generateKeyPair,
+  parseCertificate,
+  privateKeyPem,
+  randomSerialNumber,
+  selfSignRoot,
+  signLeaf,
+} from "@signet/x509";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { clusterAt, connectionManager } from "../differential/support/bootstrap.ts";
 import { type EchoUpstream, readEcho, startEchoUpstream } from "../differential/support/echo-upstream.ts";
@@ -46,6 +59,55 @@ async function logged(program: ProgramProcess, message: string, from = 0): Promi
 
 function policy(name: string, spec: object, kind = "AuthorizationPolicy"): string {
   return JSON.stringify({ apiVersion: "security.istio.io/v1", kind, metadata: { name, namespace: "foo" }, spec });
+}
+
+/** A CA of this test. */
+type Authority = {
+  readonly rootPem: string;
+  issue(name: string): Promise<{ readonly certPem: string; readonly keyPem: string }>;
+  readonly server: { readonly certPem: string; readonly keyPem: string };
+};
+
+async function createAuthority(): Promise<Authority> {
+  const rootKey = await generateKeyPair("P-256");
+  const [notBefore, notAfter] = [new Date(Date.now() - 60_000), new Date(Date.now() + 3_600_000)];
+  const organization = parseTrustDomain("cluster.local");
+  const root = await selfSignRoot({
+    key: rootKey,
+    organization,
+    notBefore,
+    notAfter,
+    serialNumber: randomSerialNumber(randomBytes),
+  });
+  const issuerOfAll = { certificate: parseCertificate(root), key: rootKey };
+  const sign = async (name: { readonly kind: "uri" | "dns"; readonly value: string }) => {
+    const key = await generateKeyPair("P-256");
+    const template = { spki: key.spki, subjectAltNames: [name], notBefore, notAfter };
+    const leaf = signLeaf({ template, issuer: issuerOfAll, serialNumber: randomSerialNumber(randomBytes) });
+    return { certPem: certificatePem(parseCertificate(leaf)), keyPem: privateKeyPem(key, "pkcs8") };
+  };
+  return {
+    rootPem: encodePem("CERTIFICATE", root),
+    issue: (value) => sign({ kind: "uri", value }),
+    server: await sign({ kind: "dns", value: "httpbin" }),
+  };
+}
+
+/** A transport that only peers with a certificate come through. */
+function mutualTls({ rootPem, server }: Authority): object {
+  return {
+    name: "envoy.transport_sockets.tls",
+    typedConfig: {
+      "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+      requireClientCertificate: true,
+      commonTlsContext: {
+        tlsCertificates: [
+          { certificateChain: { inlineString: server.certPem }, privateKey: { inlineString: server.keyPem } },
+        ],
+        validationContext: { trustedCa: { inlineString: rootPem } },
+      },
+    },
+  };
 }
 
 type Asked = {
@@ -134,6 +196,7 @@ describe("signet authz", () => {
 
 describe.skipIf(binary.skipped)(`behind a real Envoy ${binary.skipped}`, () => {
   let shared = "";
+  let authority: Authority;
   let echo: EchoUpstream;
   let envoy: EnvoyProcess;
   const at = (name: string): string => join(shared, name);
@@ -166,6 +229,7 @@ describe.skipIf(binary.skipped)(`behind a real Envoy ${binary.skipped}`, () => {
 
   beforeAll(async () => {
     shared = mkdtempSync(join(tmpdir(), "signet-authz-envoy-"));
+    authority = await createAuthority();
     echo = await startEchoUpstream(at("echo.sock"));
     const http2 = {
       typedExtensionProtocolOptions: {
@@ -227,6 +291,16 @@ describe.skipIf(binary.skipped)(`behind a real Envoy ${binary.skipped}`, () => {
             listener("nobody", [connectionManager([extAuthz()])]),
             listener("open", [connectionManager([extAuthz({ failureModeAllow: true })])]),
             listener("tcp", tcp),
+            {
+              name: "mtls",
+              address: { pipe: { path: at("mtls.sock") } },
+              filterChains: [
+                {
+                  filters: [connectionManager([extAuthz()], { routeConfig: routeFor("foo/app=httpbin") })],
+                  transportSocket: mutualTls(authority),
+                },
+              ],
+            },
           ],
         },
       },
@@ -397,6 +471,29 @@ describe.skipIf(binary.skipped)(`behind a real Envoy ${binary.skipped}`, () => {
     const { status, headers } = await ask(at("httpbin.sock"));
     expect(status).toBe(403);
     expect(valuesOf(headers, "x-reason")).toEqual(["mtls-required"]);
+  });
+
+  test("a peer is who its certificate says, and mutual TLS is what STRICT wants", async () => {
+    const web = policy("web", { rules: [{ from: [{ source: { principals: ["cluster.local/ns/foo/sa/web"] } }] }] });
+    await serve([policy("strict", { mtls: { mode: "STRICT" } }, "PeerAuthentication"), web]);
+    const asPeer = async (name: string): Promise<string> => {
+      const { certPem, keyPem } = await authority.issue(`spiffe://cluster.local/ns/foo/sa/${name}`);
+      const socket = connectTls({
+        path: at("mtls.sock"),
+        ca: authority.rootPem,
+        cert: certPem,
+        key: keyPem,
+        servername: "httpbin",
+      });
+      socket.write("GET / HTTP/1.1\r\nhost: httpbin.foo\r\nconnection: close\r\n\r\n");
+      let answer = "";
+      for await (const chunk of socket) answer += String(chunk);
+      return answer;
+    };
+    expect(await asPeer("web")).toMatch(/^HTTP\/1\.1 200 /);
+    const other = await asPeer("other");
+    expect(other).toMatch(/^HTTP\/1\.1 403 /);
+    expect(other).toContain("x-reason: no-allow-matched");
   });
 
   test("a connection of TCP is decided too", async () => {
