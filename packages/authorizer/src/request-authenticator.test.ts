@@ -218,6 +218,21 @@ describe("keys", () => {
     expect(await verdict(authenticator, one.sign())).toBe(expected);
   });
 
+  test("are not fetched from addresses that are refused, and as often as is wanted", async () => {
+    answers.set("https://192.0.2.7/jwks", one.jwks);
+    const set = documents({ rules: [{ issuer: one.issuer, jwksUri: "https://192.0.2.7/jwks" }] });
+    expect(await verdict(create(set), one.sign())).toBe(`${one.issuer}/${subject}`);
+    const guarded = create(set, { fetching: { refusedCidrs: ["192.0.2.0/24"] } });
+    expect(await verdict(guarded, one.sign())).toBe("401 keys-unavailable");
+    requests = [];
+    const short = create(set, { maxAgeMs: 1_000 });
+    for (const ms of [0, 1_001]) {
+      await clock.advance(ms);
+      await verdict(short, one.sign());
+    }
+    expect(requests).toHaveLength(2);
+  });
+
   test("for a rule of any issuer are fetched from its place", async () => {
     const authenticator = create(documents({ rules: [{ jwksUri: "https://one.example/jwks" }] }));
     expect(await verdict(authenticator, one.sign({ iss: "anybody" }))).toBe(`anybody/${subject}`);

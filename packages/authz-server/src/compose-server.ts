@@ -121,6 +121,7 @@ function openAuthorizer(
     nothing,
     {
       ...{ profile, require, passOpaqueTokens, typedClaims, jwtFirst, trustDomainAliases },
+      fetching: { refusedCidrs: settings.refusedCidrs },
       ...(trustDomain === undefined ? {} : { trustDomain }),
       ...(rootNamespace === undefined ? {} : { rootNamespace }),
       ...(trustedHops === undefined ? {} : { trustedHops }),

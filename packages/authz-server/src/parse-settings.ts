@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { maxSocketPathBytes } from "@signet/grpc";
 import { parseSettings } from "@signet/runtime";
 import { type AuthzSettings, authzSettings } from "./settings.ts";
@@ -22,8 +23,12 @@ export function parseAuthzSettings(
 ): AuthzSettingsResult {
   const result = parseSettings(authzSettings, { args, env });
   if (result.kind !== "settings") return result;
-  const { policies, socket, socketMode } = result.values;
-  const problems: string[] = [];
+  const { policies, socket, socketMode, refusedCidrs } = result.values;
+  const problems = refusedCidrs
+    .filter((cidr) => !isCidr(cidr))
+    .map(
+      (cidr) => `BLOCKED_CIDRS_IN_JWKS_URIS: ${JSON.stringify(cidr.slice(0, 100))} is no range such as 192.0.2.0/24`,
+    );
   if (policies === undefined || policies === "") {
     problems.push("SIGNET_AUTHZ_POLICIES (flag --policies) is missing: the file or directory of documents");
   }
@@ -37,4 +42,11 @@ export function parseAuthzSettings(
   }
   if (policies === undefined || problems.length > 0) return { kind: "invalid", problems };
   return { kind: "settings", settings: { ...result.values, policies } };
+}
+
+function isCidr(text: string): boolean {
+  const [address = "", prefix, more] = text.split("/");
+  const bits = isIP(address) === 6 ? 128 : 32;
+  const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
+  return isIP(address) !== 0 && more === undefined && isPrefix;
 }

@@ -28,6 +28,7 @@ export type AuthzSettingValues = {
   readonly typedClaims: boolean;
   readonly jwtFirst: boolean;
   readonly trustedHops: number | undefined;
+  readonly refusedCidrs: readonly string[];
   readonly deadlineMs: number;
   readonly maxConcurrentChecks: number;
   readonly onFailure: OnFailure;
@@ -149,6 +150,12 @@ export const authzSettings: { readonly [K in keyof AuthzSettingValues]: Setting<
     max: 100,
     description:
       "how many proxies before Envoy are believed in x-forwarded-for; the mesh config's numTrustedProxies unless set",
+  }),
+  refusedCidrs: setting.list({
+    env: "BLOCKED_CIDRS_IN_JWKS_URIS",
+    flag: "blocked-cidrs-in-jwks-uris",
+    default: [],
+    description: "ranges of addresses that keys are never fetched from, beside link-local and metadata addresses",
   }),
   deadlineMs: setting.duration({
     env: "SIGNET_AUTHZ_DEADLINE",
