@@ -150,6 +150,7 @@ const spellings = [
   ...[
     "/public/..;/admin",
     "/public/..;x=1/admin",
+    "/public/%2e%2e;x/admin",
     "/admin/../admin",
     "/admin?x",
     "/admin/?/public",
