@@ -82,9 +82,17 @@ describe("a question over HTTP", () => {
     ["one in quotes", 'URI="spiffe://td/a"'],
     ["one in an earlier element alone", "URI=spiffe://td/a,Hash=1"],
     ["an empty one", "URI="],
+    ["one in its subject", 'Subject="CN=a,;URI=spiffe://td/b;x"'],
+    ["one in a subject that does not end", 'Hash=1;Subject="CN=a,;URI=spiffe://td/b'],
+    ["one behind an escaped quote", 'Subject="CN=\\",;URI=spiffe://td/b;x"'],
   ])("has no peer where its certificate names %s", async (_, header) => {
     await send(get("/", `x-forwarded-client-cert: ${header}\n`));
     expect(seen[0]?.source).toEqual({});
+  });
+
+  test("has a peer whose certificate has a subject with commas and semicolons", async () => {
+    await send(get("/", 'x-forwarded-client-cert: Hash=1;Subject="CN=a,O=b;URI=spiffe://td/b";URI=spiffe://td/a\n'));
+    expect(seen[0]?.source).toEqual({ principal: "spiffe://td/a" });
   });
 
   test("may have a body, which is nobody's concern", async () => {
@@ -134,11 +142,27 @@ describe("the answer", () => {
 
   test.each<[CheckOutcome, number]>([
     [{ kind: "workload-unknown" }, 403],
-    [{ kind: "failed", onFailure: "deny" }, 503],
+    [{ kind: "failed", onFailure: "deny" }, 403],
     [{ kind: "failed", onFailure: "error" }, 503],
     [{ kind: "failed", onFailure: "allow" }, 200],
   ])("to %j is %i", async (failed, status) => {
     outcome = failed;
     expect(await send(get("/"))).toContain(`HTTP/1.1 ${status} `);
+  });
+
+  // Envoy takes 200 for a yes and 5xx for a failure of the server's, which `failure_mode_allow` lets through.
+  test.each([200, 204, 101, 503, 599, 0, 1_000])(
+    "to a denied request never is a yes or a failure: %i",
+    async (status) => {
+      const answer = { status, body: "no", headers: [] };
+      outcome = { kind: "decided", result: { ...allowed, effect: "deny", reason: "custom-denied", answer } };
+      expect(await send(get("/"))).toMatch(/^HTTP\/1\.1 403 /);
+    },
+  );
+
+  test("that cannot be written is a refusal", async () => {
+    const answer = { status: 403, body: "no", headers: [["x-a", "1\n2"] as const] };
+    outcome = { kind: "decided", result: { ...allowed, effect: "deny", reason: "custom-denied", answer } };
+    expect(await send(get("/"))).toMatch(/^HTTP\/1\.1 403 /);
   });
 });

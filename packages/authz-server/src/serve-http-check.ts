@@ -5,6 +5,7 @@ import { errorMessage, formatHostPort, type HostPort } from "@signet/runtime";
 import type { Check, CheckOutcome } from "./check.ts";
 import { AuthzServerError } from "./errors.ts";
 import { workloadExtension } from "./find-workload.ts";
+import type { OnFailure } from "./settings.ts";
 
 /** The header in which Envoy says which workload a request is for; its own, which it writes over whatever the client sent. */
 export const workloadHeader = "x-signet-workload";
@@ -78,7 +79,13 @@ async function answer(request: IncomingMessage, response: ServerResponse, { chec
   request.resume();
   const gone = new AbortController();
   response.once("close", () => gone.abort(new Error("the client is gone")));
-  write(response, await check(attributedRequest(request), AbortSignal.any([gone.signal, stopping])));
+  const outcome = await check(attributedRequest(request), AbortSignal.any([gone.signal, stopping]));
+  try {
+    write(response, outcome);
+  } catch {
+    // What cannot be written is no answer, and Envoy may take none for a failure that lets through.
+    response.writeHead(403).end();
+  }
 }
 
 function attributedRequest(request: IncomingMessage): AttributedRequest {
@@ -114,11 +121,33 @@ function lastOf(headers: readonly Header[], wanted: string): string | undefined 
 }
 
 /** The URI of the last element: what Envoy itself has seen of the certificate. Quoted values hold no URI of a mesh. */
-function principalOf(header: string | undefined): string | undefined {
-  const element = header?.slice(header.lastIndexOf(",") + 1) ?? "";
-  const uris = element.split(";").filter((pair) => pair.trim().toLowerCase().startsWith("uri="));
+function principalOf(header = ""): string | undefined {
+  const uris = lastElement(header).filter((pair) => pair.trim().toLowerCase().startsWith("uri="));
   const [only, second] = uris.map((pair) => pair.slice(pair.indexOf("=") + 1).trim());
   return second === undefined && only !== undefined && only !== "" && !only.includes('"') ? only : undefined;
+}
+
+/** The pairs of the last element. What is in quotes, such as the subject that a client has chosen, ends neither pair nor element. */
+function lastElement(header: string): readonly string[] {
+  let pairs: string[] = [];
+  let start = 0;
+  let quoted = false;
+  for (let at = 0; at <= header.length; at++) {
+    const character = header[at];
+    if (character === "\\") at++;
+    else if (character === '"') quoted = !quoted;
+    else if (character === undefined || (!quoted && (character === "," || character === ";"))) {
+      pairs.push(header.slice(start, at));
+      if (character === ",") pairs = [];
+      start = at + 1;
+    }
+  }
+  return pairs;
+}
+
+/** Of a refusal. To Envoy 200 is a yes, and 5xx a failure, which `failure_mode_allow` may let through. */
+function refusalStatus(status: number): number {
+  return status >= 300 && status < 500 ? status : 403;
 }
 
 function write(response: ServerResponse, outcome: CheckOutcome): void {
@@ -126,20 +155,30 @@ function write(response: ServerResponse, outcome: CheckOutcome): void {
     case "workload-unknown":
       return void response.writeHead(403).end("the workload of this request is not known");
     case "failed":
-      if (outcome.onFailure === "allow") return void response.writeHead(200).end();
-      return void response.writeHead(503).end("authorization is not available");
+      return void writeFailure(response, outcome.onFailure);
     case "decided":
       break;
   }
   const { effect, upstream, downstream, answer } = outcome.result;
   if (effect === "deny") {
     const { status = 403, body = "", headers = [] } = answer ?? {};
-    return void response.writeHead(status, groupOf(headers)).end(Buffer.from(body, "latin1"));
+    return void response.writeHead(refusalStatus(status), groupOf(headers)).end(Buffer.from(body, "latin1"));
   }
   const added = new Set(upstream.add.map(([name]) => name));
   const removed = upstream.remove.filter((name) => !added.has(name));
   const removal: readonly Header[] = removed.length === 0 ? [] : [[removeHeader, removed.join(",")]];
   response.writeHead(200, groupOf([...upstream.add, ...downstream, ...removal])).end();
+}
+
+function writeFailure(response: ServerResponse, onFailure: OnFailure): void {
+  switch (onFailure) {
+    case "allow":
+      return void response.writeHead(200).end();
+    case "deny":
+      return void response.writeHead(403).end("authorization is not available");
+    case "error":
+      return void response.writeHead(503).end("authorization is not available");
+  }
 }
 
 function groupOf(headers: readonly Header[]): Record<string, string[]> {

@@ -179,7 +179,7 @@ export const authzSettings: { readonly [K in keyof AuthzSettingValues]: Setting<
     choices: ["deny", "error", "allow"],
     default: "deny",
     description:
-      "what becomes of a request past the deadline or the limit: refused with 503, left to Envoy's failure_mode_allow, or let through",
+      "what becomes of a request past the deadline or the limit: refused with 503 (over HTTP 403), left to Envoy's failure_mode_allow, or let through",
   }),
   decisionLog: setting.choice({
     env: "SIGNET_AUTHZ_DECISION_LOG",

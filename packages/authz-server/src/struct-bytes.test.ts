@@ -28,3 +28,12 @@ test("what is no JSON is nothing, and half a character none", () => {
   const read = toJson(StructSchema, fromBinary(StructSchema, structBytes({ a: undefined, b: () => 1, c: "\ud800" })));
   expect(read).toEqual({ b: null, c: "\ufffd" });
 });
+
+test("what is nested too deeply for Envoy to read is nothing, and all around it stays", () => {
+  const nest = (depth: number, inner: unknown): Readonly<Record<string, unknown>> => ({
+    a: depth === 0 ? inner : nest(depth - 1, inner),
+    b: 1,
+  });
+  const read = toJson(StructSchema, fromBinary(StructSchema, structBytes(nest(90, "x"))));
+  expect(read).toEqual(nest(24, null));
+});

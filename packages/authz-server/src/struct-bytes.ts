@@ -1,5 +1,7 @@
 /**
- * Returns the octets of a `google.protobuf.Struct` of JSON. What is no JSON becomes null, half a surrogate pair U+FFFD.
+ * Returns the octets of a `google.protobuf.Struct` of JSON. Half a surrogate pair becomes U+FFFD; null what is no
+ * JSON, and what is nested more than 24 deep: Envoy reads 100 messages within one another, of which each object takes three, and
+ * an answer that it cannot read is a failure to it, which may let through.
  *
  * A tenth of what the general way takes, by which claims would cost more than deciding by them.
  */
@@ -19,6 +21,7 @@ const boolTag = 0x20;
 const structTag = 0x2a;
 const listTag = 0x32;
 
+const maxDepth = 24;
 const initialBytes = 1_024;
 /** More than any tag and length that is written at once. */
 const headroom = 16;
@@ -26,6 +29,7 @@ const headroom = 16;
 class StructWriter {
   #buffer = Buffer.allocUnsafe(initialBytes);
   #at = 0;
+  #depth = 0;
 
   bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#at);
@@ -57,8 +61,10 @@ class StructWriter {
     } else if (typeof value === "boolean") {
       this.#octet(boolTag);
       this.#octet(value ? 1 : 0);
-    } else if (typeof value === "object" && value !== null) {
+    } else if (typeof value === "object" && value !== null && this.#depth < maxDepth) {
+      this.#depth += 1;
       this.#container(value);
+      this.#depth -= 1;
     } else {
       this.#octet(nullTag);
       this.#octet(0);
