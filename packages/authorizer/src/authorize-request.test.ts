@@ -239,6 +239,16 @@ describe("CUSTOM providers", () => {
     });
   });
 
+  test("are asked where a rule matches what the one before has changed, and not where it no longer does", async () => {
+    answers.set("a", { kind: "allowed", upstream: { remove: ["x-b"], add: [["x-c", "1"]] } });
+    answers.set("b", { kind: "allowed" });
+    answers.set("c", { kind: "denied", answer: { status: 403, body: "no", headers: [] } });
+    const where = (header: string): object => ({ when: [{ key: `request.headers[${header}]`, values: ["1"] }] });
+    const documents = parse(customBy("a"), customBy("b", where("x-b")), customBy("c", where("x-c")));
+    expect(await verdict(documents, { headers: { "x-b": "1" } })).toContain("deny custom-denied");
+    expect(asked.map(({ provider }) => provider)).toEqual(["a", "c"]);
+  });
+
   test("are asked only where a rule matches", async () => {
     expect(await verdict(parse(customBy("a", { to: [{ operation: { paths: ["/admin"] } }] })))).toBe("allow no-policy");
     expect(asked).toEqual([]);

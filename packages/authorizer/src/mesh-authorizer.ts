@@ -103,7 +103,11 @@ export class MeshAuthorizer implements Authorizer {
     pass: RequestPass,
     signal: AbortSignal,
   ): Promise<AuthorizationResult | undefined> {
-    for (const { provider, rule } of customProviders(state.policies, pass.facts())) {
+    let matches = customProviders(state.policies, pass.facts());
+    // For HTTP and for TCP they are the same ones, in the same order.
+    for (const { provider } of state.policies.http.custom) {
+      const rule = matches.find((match) => match.provider === provider)?.rule;
+      if (rule === undefined) continue;
       const answer = (await this.#custom?.ask({ provider, rule, request: pass.request }, signal)) ?? noProvider;
       const denied = denialOf(answer);
       const { policy, ruleIndex, id } = rule;
@@ -113,7 +117,10 @@ export class MeshAuthorizer implements Authorizer {
           denied,
         );
       }
-      if (answer.kind === "allowed") pass.allowedBy(answer);
+      if (answer.kind !== "allowed") continue;
+      pass.allowedBy(answer);
+      // As in a proxy: rules of the next ones may look at what this one has changed.
+      matches = customProviders(state.policies, pass.facts());
     }
     return undefined;
   }
