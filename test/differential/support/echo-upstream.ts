@@ -7,12 +7,15 @@ export type SeenRequest = { readonly startLine: string; readonly headers: readon
 /** A server that answers every request with what it saw of it, as JSON. */
 export type EchoUpstream = { close(): void };
 
-/** Starts one on a Unix socket. */
-export async function startEchoUpstream(path: string): Promise<EchoUpstream> {
+/** Starts one on a Unix socket; whoever wants to is told of every request. */
+export async function startEchoUpstream(
+  path: string,
+  onRequest: (request: SeenRequest) => void = () => undefined,
+): Promise<EchoUpstream> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
-    serve(socket);
+    serve(socket, onRequest);
     socket.once("close", () => sockets.delete(socket));
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -33,7 +36,7 @@ export function readEcho(body: string): SeenRequest | undefined {
     : undefined;
 }
 
-function serve(socket: Socket): void {
+function serve(socket: Socket, onRequest: (request: SeenRequest) => void): void {
   let received: Buffer = Buffer.alloc(0);
   socket.on("error", () => socket.destroy());
   socket.on("data", (octets: Buffer) => {
@@ -43,7 +46,9 @@ function serve(socket: Socket): void {
       const whole = head && readBody(received, head);
       if (head === undefined || whole === undefined) return;
       received = received.subarray(whole.end);
-      const body = Buffer.from(JSON.stringify({ startLine: head.startLine, headers: head.headers }), "utf8");
+      const seen: SeenRequest = { startLine: head.startLine, headers: head.headers };
+      onRequest(seen);
+      const body = Buffer.from(JSON.stringify(seen), "utf8");
       socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`);
       if (!head.startLine.startsWith("HEAD ")) socket.write(body);
     }
