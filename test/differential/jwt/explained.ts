@@ -86,6 +86,15 @@ export const explanations: readonly Explanation[] = [
     applies: ({ asked, ours }) => ours.kind === "answered" && asked.ruleSet.rules.length > 1 && takesAwaySeveral(asked),
   },
   {
+    name: "which of several tokens is heard",
+    why: "where a header comes several times and is looked at with several prefixes, Envoy refuses for another of its tokens",
+    applies: ({ asked, ours, theirs }) =>
+      ours.kind === "answered" &&
+      theirs.kind === "answered" &&
+      [401, 403].includes(theirs.status) &&
+      asked.ruleSet.rules.some((rule) => comesAndIsAskedTwice(headerPlaces(rule), asked)),
+  },
+  {
     name: "cookies taken away with their header",
     why: "where a rule looks for tokens in header `cookie`, Envoy takes all cookies away with them before another rule looks; here they are still seen",
     applies: ({ asked }) =>
@@ -165,6 +174,14 @@ function takesAwaySeveral({ headers, ruleSet }: JwtCase): boolean {
     const prefixes = new Set(places.filter((place) => place.name === name).map(({ prefix }) => prefix)).size;
     return taken && came > 0 && (came > 1 || prefixes > 1);
   });
+}
+
+function comesAndIsAskedTwice(places: readonly { readonly name: string }[], { headers }: JwtCase): boolean {
+  return places.some(
+    ({ name }) =>
+      headers.filter(([other]) => other.toLowerCase() === name).length > 1 &&
+      places.filter((place) => place.name === name).length > 1,
+  );
 }
 
 function headerPlaces({ fromHeaders, fromParams, fromCookies }: JwtRule): readonly { name: string; prefix: string }[] {

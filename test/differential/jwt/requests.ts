@@ -183,9 +183,12 @@ function repeatSomething(forge: TokenForge, ruleSet: RuleSet, draft: Draft): voi
   const [cookie] = draft.cookies;
   if (header !== undefined) {
     const [name, value] = header;
-    const other = octetsOf(makeToken(forge, ruleSet).text);
+    const token = makeToken(forge, ruleSet);
+    const other = octetsOf(token.text);
     const prefix = random.pick(ruleSet.rules.flatMap(placesOf)).prefix;
-    draft.headers.push([name, random.pick([value, `${octetsOf(prefix)}${other}`, "", "junk", "Basic abc"])]);
+    const again = random.pick([value, `${octetsOf(prefix)}${other}`, "", "junk", "Basic abc"]);
+    if (again.includes(other)) draft.tokens.push(token);
+    draft.headers.push([name, again]);
   } else if (param !== undefined) {
     draft.params.push(random.pick([param, `${param.split("=")[0]}=junk`, `${param.split("=")[0]}`]));
   } else if (cookie !== undefined) {
