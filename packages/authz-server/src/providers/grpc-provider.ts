@@ -77,9 +77,13 @@ function peerOf({
 
 function answerOf({ status, httpResponse }: MessageShape<typeof CheckResponseSchema>): CustomAnswer {
   if (httpResponse.case === "errorResponse") throw new Error("the provider answers with an error of its own");
-  if ((status?.code ?? 0) === 0) {
+  // A refusal without a status is none to Envoy; whoever sends one means no.
+  if ((status?.code ?? 0) === 0 && httpResponse.case !== "deniedResponse") {
     const ok = httpResponse.case === "okResponse" ? httpResponse.value : undefined;
-    const set = (ok?.headers ?? []).map(headerOf);
+    const all = (ok?.headers ?? []).map(headerOf);
+    const set = all.filter(({ name }) => !name.startsWith(":"));
+    // Of what is no header the path alone can be changed, and policies look at it as it goes on.
+    const path = all.findLast(({ name }) => name === ":path")?.value;
     return {
       kind: "allowed",
       upstream: {
@@ -88,6 +92,7 @@ function answerOf({ status, httpResponse }: MessageShape<typeof CheckResponseSch
           ...new Set([...(ok?.headersToRemove ?? []).map(lowerCase), ...set.filter(isSet).map(({ name }) => name)]),
         ],
         add: set.map(({ name, value }) => [name, value] as const),
+        ...(path === undefined ? {} : { path }),
       },
       downstream: (ok?.responseHeadersToAdd ?? []).map(headerOf).map(({ name, value }) => [name, value] as const),
     };

@@ -43,9 +43,15 @@ export async function askHttpProvider(
     .on("error", reject)
     .end();
   const response = await promise;
-  const body = await readBody(response);
   const answered = pairsOf(response);
   const status = response.statusCode ?? 0;
+  // Who has denied has denied, also where the rest of the answer cannot be had: `failOpen` is for those that say nothing.
+  const isDenial = status > 200 && status < 500;
+  const body = await readBody(response).catch((error: unknown) => {
+    if (!isDenial) throw error;
+    return "";
+  });
+  signal.throwIfAborted();
   if (status >= 500 || status < 200) throw new Error(`the provider answers with status ${status}`);
   const picked = (patterns: readonly string[]): readonly Header[] =>
     answered.filter(([name]) => matches(patterns, name));

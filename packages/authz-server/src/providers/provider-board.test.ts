@@ -127,8 +127,8 @@ describe("a provider of HTTP", () => {
     ["hangs up", (_: IncomingMessage, response: ServerResponse) => void response.destroy()],
     ["never answers", () => undefined],
     [
-      "answers without end",
-      (_: IncomingMessage, response: ServerResponse) => void response.writeHead(403).write("x".repeat(70_000)),
+      "allows without end",
+      (_: IncomingMessage, response: ServerResponse) => void response.writeHead(200).write("x".repeat(70_000)),
     ],
   ])("that %s gave no answer", async (_, answer) => {
     const port = await startHttp(answer);
@@ -138,6 +138,23 @@ describe("a provider of HTTP", () => {
     );
     expect(result).toMatchObject({ kind: "unavailable", failOpen: true, status: 503 });
     expect(failures).toEqual(["http true"]);
+  });
+
+  test.each([
+    ["with more than can be read", (response: ServerResponse) => response.write("x".repeat(70_000))],
+    ["and never ends", (response: ServerResponse) => response.write("x")],
+    [
+      "and hangs up",
+      (response: ServerResponse) =>
+        response.writeHead(403, { "content-length": 9 }).write("x", () => response.destroy()),
+    ],
+  ])("that denies %s has denied, also where it may be done without", async (_, answer) => {
+    const port = await startHttp((__, response) => {
+      response.statusCode = 403;
+      answer(response);
+    });
+    const result = await open([provider(port, { failOpen: true })], 300).ask(question("http"), never);
+    expect(result).toMatchObject({ kind: "denied", answer: { status: 403, body: "" } });
   });
 
   test("cannot be asked about TCP", async () => {
@@ -206,6 +223,29 @@ describe("a provider of gRPC", () => {
         ],
       },
       downstream: [["x-down", "1"]],
+    });
+  });
+
+  test("changes the path, and nothing else of what is no header", async () => {
+    const pairs = [
+      [":path", "/new"],
+      [":method", "PUT"],
+      [":authority", "evil"],
+    ] as const;
+    const headers = pairs.map(([key, value]) => ({ header: { key, value } }));
+    const provider = await start(async () => ({ httpResponse: { case: "okResponse", value: { headers } } }));
+    expect(await open([provider]).ask(question("grpc"), never)).toEqual({
+      kind: "allowed",
+      upstream: { remove: [], add: [], path: "/new" },
+      downstream: [],
+    });
+  });
+
+  test("denies also where it has forgotten the status", async () => {
+    const provider = await start(async () => ({ httpResponse: { case: "deniedResponse", value: { body: "no" } } }));
+    expect(await open([provider]).ask(question("grpc"), never)).toMatchObject({
+      kind: "denied",
+      answer: { status: 403, body: "no" },
     });
   });
 
