@@ -35,7 +35,7 @@ export function parseDocumentFile(file: DocumentFile, namespace: string | undefi
     file: file.name,
     readable: false,
     documents: [],
-    refused: [{ problems: [problem], position, targetRefs: [] }],
+    refused: [{ problems: [problem], position, targetRefs: [], targetsUnknown: true }],
     warnings: [],
     skipped: new Map(),
   };

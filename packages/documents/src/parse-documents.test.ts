@@ -190,6 +190,28 @@ describe("parseDocuments warns", () => {
   });
 });
 
+describe("whether the targets of a refused document are known", () => {
+  const policy = (spec: string): string =>
+    `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: a}\nspec: ${spec}\n`;
+  const gw = "{group: gateway.networking.k8s.io, kind: Gateway, name: gw}";
+  it.each([
+    [`{targetRefs: [${gw}], rule: []}`, undefined],
+    ["{selector: {matchLabels: {app: a}}, rule: []}", undefined],
+    ["{rule: []}", undefined],
+    [`{targetRefs: [${gw}, {kind: Gatewy, name: b}]}`, true],
+    ["{targetRef: {kind: Service}}", true],
+    ["{targetRefs: a}", true],
+    ["text", true],
+    ["{targetRefs: [", true],
+  ])("%s", (spec, expected) => {
+    expect(parse(policy(spec)).refused.map(({ targetsUnknown }) => targetsUnknown)).toEqual([expected]);
+  });
+
+  it("is not where it is not even a map", () => {
+    expect(parse("- a").refused[0]?.targetsUnknown).toBe(true);
+  });
+});
+
 describe("the kind of a refused document", () => {
   const metadata = "metadata: {name: a, namespace: foo}\n";
   it.each([

@@ -19,6 +19,8 @@ export type RefusedDocument = Attachment & {
   readonly action?: AuthorizationAction;
   /** Whether an AuthorizationPolicy would have been watched and not enforced. */
   readonly dryRun?: boolean;
+  /** It is meant for targets that could not be read, or nothing is known of whom it is meant for. */
+  readonly targetsUnknown?: true;
   /** At least one and at most 100, in the order of the text. */
   readonly problems: readonly DocumentProblem[];
   readonly position: DocumentPosition;
@@ -42,7 +44,7 @@ export function refuseDocument(node: DocumentNode | undefined, refusal: Refusal)
   const problems = [...about.problems].sort((one, other) => one.line - other.line || one.column - other.column);
   const position = about.position(offset);
   if (node?.kind !== "map") {
-    return { problems, position, targetRefs: [], ...(refusal.kind !== undefined && { kind: refusal.kind }) };
+    return { problems, position, ...unknownTargets, ...(refusal.kind !== undefined && { kind: refusal.kind }) };
   }
   // Whatever is wrong has been said, so that what this reader says goes nowhere.
   const root = createFieldReader(node, { path: "", about: about.fresh(), exact: true });
@@ -52,7 +54,7 @@ export function refuseDocument(node: DocumentNode | undefined, refusal: Refusal)
   const found = metadata?.holds("namespace") === true ? metadata.text("namespace") : "";
   const known = found === "" && metadata !== undefined ? namespace : found;
   return {
-    ...(namespace === undefined ? { targetRefs: [] } : readSpec(root, kind)),
+    ...(namespace === undefined ? unknownTargets : readSpec(root, kind)),
     ...(kind !== undefined && { kind }),
     ...(name !== undefined && { name }),
     ...(known !== undefined && isDnsLabel(known) && { namespace: known }),
@@ -72,21 +74,30 @@ function kindOf(root: FieldReader, listed: string | undefined): string | undefin
   return isOther ? kind : undefined;
 }
 
-type ReadSpec = Attachment & Pick<RefusedDocument, "action" | "dryRun">;
+type ReadSpec = Attachment & Pick<RefusedDocument, "action" | "dryRun" | "targetsUnknown">;
+
+const unknownTargets = { targetRefs: [], targetsUnknown: true } as const;
 
 function readSpec(root: FieldReader, kind: string | undefined): ReadSpec {
   const spec = root.map("spec");
-  if (spec === undefined) return { targetRefs: [] };
+  if (spec === undefined) return root.holds("spec") ? unknownTargets : { targetRefs: [] };
   if (kind === "PeerAuthentication") {
     const selector = readSelector(spec);
     return { targetRefs: [], ...(selector !== undefined && { selector }) };
   }
-  if (kind !== "AuthorizationPolicy") return readAttachment(spec);
+  const attachment = readTargets(spec);
+  if (kind !== "AuthorizationPolicy") return attachment;
   const action = spec.holds("action") ? actionNamed(spec.text("action") ?? "") : "ALLOW";
   const dryRun = dryRunOf(root.map("metadata")?.map("annotations"));
   return {
-    ...readAttachment(spec),
+    ...attachment,
     ...(action !== undefined && { action }),
     ...(dryRun !== undefined && { dryRun }),
   };
+}
+
+function readTargets(spec: FieldReader): Attachment & Pick<RefusedDocument, "targetsUnknown"> {
+  const attachment = readAttachment(spec);
+  const wantsTargets = spec.holds("targetRef") || spec.holds("targetRefs");
+  return wantsTargets && attachment.targetRefs.length === 0 ? { ...attachment, targetsUnknown: true } : attachment;
 }

@@ -50,6 +50,22 @@ describe("a document without targetRefs attaches", () => {
   });
 });
 
+describe("a document whose targets are not known attaches", () => {
+  const off = { ...istio, selectorsReachGateways: false };
+  it.each<[string, Partial<Selectable>, Workload, boolean]>([
+    ["to a gateway, whatever selectors reach", { namespace: "foo" }, gateway, true],
+    ["to a waypoint of its namespace", { namespace: "foo" }, waypoint, true],
+    ["to a waypoint before a service of its namespace", { namespace: "bar" }, waypoint, true],
+    ["to all from the root namespace", { namespace: "istio-system" }, waypoint, true],
+    ["to all where its namespace is not known", {}, waypoint, true],
+    ["to a sidecar", { namespace: "foo" }, sidecar, true],
+    ["to none of another namespace", { namespace: "other" }, waypoint, false],
+    ["to no sidecar of another namespace", { namespace: "bar" }, sidecar, false],
+  ])("%s", (_, document, workload, expected) =>
+    expect(selects({ ...document, targetsUnknown: true }, workload, off)).toBe(expected),
+  );
+});
+
 describe("a document with targetRefs attaches", () => {
   const gw = target(gatewayApi, "Gateway", "gw");
   it.each<[string, Partial<Selectable>, Workload, boolean]>([

@@ -7,6 +7,8 @@ export type Selectable = Attachment & {
   /** Absent where it is not known, and then the document could be in any. */
   readonly namespace?: string;
   readonly name?: string;
+  /** What it is attached to could not be read, so that it may be a gateway or a waypoint as well. */
+  readonly targetsUnknown?: true;
 };
 
 /** How documents attach to workloads. */
@@ -30,7 +32,8 @@ const waypointClass = "istio-waypoint";
  * Documents of the workload's namespace and of the root namespace count, and for a waypoint those of the services it stands
  * before. With `targetRefs` a document is for Gateway API gateways and waypoints alone; without them it is for workloads
  * that bear the labels of its selector, and never for waypoints. Where a document has both, its targetRefs count. A document
- * whose namespace is not known, which only one that was refused can be, is taken for one of every namespace.
+ * whose namespace or targets are not known, which only one that was refused can be, is taken for one of every namespace and
+ * of every target.
  * @example
  * ```ts
  * import { parseDocuments, parseWorkload, selectDocuments } from "@signet/documents";
@@ -52,7 +55,10 @@ function attaches(document: Selectable, workload: Workload, options: SelectOptio
   if (document.targetRefs.length > 0) {
     return document.targetRefs.some((target) => isTarget(target, { document, workload, gateway, options }));
   }
-  if (isWaypoint || (gateway !== undefined && options.selectorsReachGateways === false)) return false;
+  const isTargetOnly = isWaypoint || (gateway !== undefined && options.selectorsReachGateways === false);
+  if (isTargetOnly && document.targetsUnknown !== true) return false;
+  const services = document.targetsUnknown === true ? (workload.waypointFor ?? []) : [];
+  if (services.some(({ namespace }) => isIn(document, namespace))) return true;
   if (!isIn(document, workload.namespace) && !isIn(document, options.rootNamespace)) return false;
   for (const [key, value] of document.selector?.matchLabels ?? []) {
     if (workload.labels.get(key) !== value) return false;
