@@ -1,6 +1,5 @@
-import { parseWorkload } from "@signet/documents";
-import { normalizePath, type PathNormalization } from "@signet/gateway";
-import { compilePolicies, decide, policiesFor, requestHeaders } from "@signet/policy";
+import { type PathNormalization, parseWorkload } from "@signet/documents";
+import { compilePolicies, decide, normalizePath, policiesFor, requestHeaders } from "@signet/policy";
 import { makePolicy } from "@signet/policy/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findTestEnvoy } from "../e2e/support/envoy.ts";
@@ -30,7 +29,7 @@ const policies = policiesFor(compilePolicies({ documents, refused: [] }).compile
 type Fate = string;
 
 function ours(path: string, level: PathNormalization): Fate {
-  const normal = normalizePath(path, level);
+  const normal = normalizePath(path, { normalization: level });
   if (normal === undefined) return "400";
   const { effect, id = "none" } = decide(policies, {
     kind: "http",
@@ -68,7 +67,7 @@ describe.skipIf(envoy.path === "")(`path normalization of a real Envoy ${envoy.v
   afterAll(() => mesh?.stop());
 
   test.each(levels)(
-    "%s: paths reach policies and upstreams as the gateway would have them",
+    "%s: paths reach policies and upstreams as we would have them",
     async (level) => {
       const random = new Random(seed);
       const made = Array.from({ length: Math.ceil(runs / levels.length) }, () => makeOddPath(random));

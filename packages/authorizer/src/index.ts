@@ -1,3 +1,4 @@
+export { type NormalizePathOptions, normalizePath } from "@signet/policy";
 export {
   type AttributedPeer,
   type AttributedRequest,

@@ -1,7 +1,7 @@
+import { normalizePath } from "@signet/authorizer";
 import { type GatewayEvents, reportDecision } from "./gateway-events.ts";
 import type { AuthenticatorOption, AuthorizerOptions } from "./gateway-options.ts";
 import type { GatewayRequest, HeaderChanges, HeaderList } from "./gateway-request.ts";
-import { normalizePath } from "./normalize-path.ts";
 import { malformedRequest, pathNotNormal, type Refusal, unavailable } from "./refusal.ts";
 import type { AuthenticationResult, JsonObject } from "./request-authenticator.ts";
 import type { AuthorizationOutcome } from "./request-authorizer.ts";
@@ -56,7 +56,7 @@ function verdictOf(result: AuthenticationResult): Verdict {
 export function authorizing(options: AuthorizerOptions, events: GatewayEvents): Decide {
   const { authorizer, workload, pathNormalization = "BASE" } = options;
   return async (request, signal) => {
-    const path = normalizePath(request.path, pathNormalization);
+    const path = normalizePath(request.path, { normalization: pathNormalization });
     if (path === undefined) return { kind: "refused", refusal: malformedRequest };
     if (path !== request.path && request.routed) return { kind: "refused", refusal: pathNotNormal };
     const asked = { ...request, path, filterMetadata: {}, contextExtensions: new Map<string, string>() };

@@ -1,8 +1,7 @@
-import type { Workload } from "@signet/documents";
+import type { PathNormalization, Workload } from "@signet/documents";
 import type { Clock } from "@signet/runtime";
 import type { ClaimsParser } from "./claims-parser.ts";
 import type { GatewayEvents } from "./gateway-events.ts";
-import type { PathNormalization } from "./normalize-path.ts";
 import type { RequestAuthenticator } from "./request-authenticator.ts";
 import type { RequestAuthorizer } from "./request-authorizer.ts";
 
@@ -18,7 +17,7 @@ export type AuthorizerOptions = {
   /** Whose requests these are. */
   readonly workload: Workload;
   /**
-   * How paths are made alike before policies look at them; default "BASE", as in Istio. Handlers see the path that policies saw:
+   * How paths are made alike before policies look at them; default "DEFAULT", which is BASE, as in Istio. Handlers see the path that policies saw:
    * where a router has run before, a path that is not in this form is refused with 400.
    */
   readonly pathNormalization?: PathNormalization;
