@@ -167,6 +167,11 @@ async function compareTcp(mesh: PolicyMesh, asked: readonly TcpQuestion[], figur
     const decision = decideConnection(policies, sketch);
     const entry = log.get(id);
     const denied = /rbac_access_denied_matched_policy\[(.*)\]/.exec(entry?.details ?? "")?.[1];
+    // Ended in TLS, or in what stands before it: no policy was asked.
+    if (entry !== undefined && !through && denied === undefined) {
+      count(figures.undecided, "closed");
+      continue;
+    }
     // Of a connection that is let through Envoy does not tell by which rule.
     const expected = decision.effect === "allow" ? "allow" : `deny ${decision.id ?? "none"}`;
     const actual = entry === undefined ? "not logged" : through ? "allow" : `deny ${denied ?? "closed"}`;
