@@ -34,7 +34,9 @@ export function changeFetchRequest(request: Request, changes: HeaderChanges): Re
   const headers = new Headers([...changeHeaders([...request.headers], changes)].map(([name, value]) => [name, value]));
   if (path === undefined) return new Request(request, { headers });
   const { method, body, signal } = request;
-  return new Request(new URL(path, request.url), { method, headers, body, signal, duplex: "half" });
+  // Not resolved against the URL: a path that begins with two slashes would name another host.
+  const url = `${new URL(request.url).origin}${path.startsWith("/") ? path : `/${path}`}`;
+  return new Request(url, { method, headers, body, signal, duplex: "half" });
 }
 
 /** Changes headers in place, where a framework has made no other request of them. */
