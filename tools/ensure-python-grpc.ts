@@ -8,11 +8,11 @@ import { cacheDirectory } from "@signet/cli";
 const run = promisify(execFile);
 const requirements = join(import.meta.dirname, "../test/e2e/python/requirements.txt");
 
-/** A Python that can `import grpc` and run `grpc_tools.protoc`, or why there is none. */
+/** A Python that can `import grpc` and `import spiffe` and run `grpc_tools.protoc`, or why there is none. */
 export type PythonGrpc = { readonly kind: "ready"; readonly python: string } | { kind: "missing"; reason: string };
 
 /**
- * Makes, once per cache, a virtual environment with the pinned grpcio and grpcio-tools, and returns its interpreter.
+ * Makes, once per cache, a virtual environment with the pinned grpcio, grpcio-tools and spiffe, and returns its interpreter.
  *
  * Clones share the cache (`SIGNET_CACHE`, else the user's cache directory). The environment is made beside its final
  * place and moved there whole, so two runs at once and an interrupted run both end well.
@@ -32,11 +32,11 @@ export async function ensurePythonGrpc(): Promise<PythonGrpc> {
   const python = join(home, "bin", "python");
   if (await exists(python)) return { kind: "ready", python };
   try {
-    process.stderr.write(`installing grpcio for Python into ${home} (once)\n`);
+    process.stderr.write(`installing grpcio and spiffe for Python into ${home} (once)\n`);
     await install(home);
     return { kind: "ready", python };
   } catch (error) {
-    return { kind: "missing", reason: `grpcio cannot be installed: ${firstLine(error)}` };
+    return { kind: "missing", reason: `grpcio and spiffe cannot be installed: ${firstLine(error)}` };
   }
 }
 
