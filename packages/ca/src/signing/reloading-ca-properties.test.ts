@@ -101,7 +101,7 @@ function expectWhole({ chain, rootPem }: Observed): void {
 
 function expectIsOf(observed: Observed, files: CaFiles, before: Observed): void {
   const [leaf, ...above] = observed.chain;
-  const signer = [a1, a2, b1, deep].find(({ pem }) => files.certificatePem.startsWith(pem));
+  const signer = [a1, a2, b1, deep].find(({ pem }) => files.certificatePem.startsWith(pem.trimEnd()));
   expect(Buffer.from(leaf.issuer)).toEqual(Buffer.from(signer?.certificate.subject ?? []));
   expect(above.map(certificatePem).join("")).toBe(files.chainPem);
   // A text that says the same as the one before is not handed out anew.
