@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 function programs({ below }: RunningDemo): readonly string[] {
-  return below.flatMap(({ command }) => /envoy|signet\.js dev|signet\.js agent/.exec(command)?.[0] ?? []).sort();
+  return below.flatMap(({ command }) => /envoy|signet\.js (dev|agent|authz)/.exec(command)?.[0] ?? []).sort();
 }
 
 const direct = ["node", "packages/cli/src/demo/main.ts"] as const;
@@ -35,7 +35,8 @@ describe.skipIf(envoy.skipped)(`nothing outlives the demo ${envoy.skipped}`, () 
     demo = await startDemo(command);
     const { child } = demo;
     expect(existsSync(demo.directory)).toBe(true);
-    expect(programs(demo)).toEqual(["envoy", "envoy", "signet.js agent", "signet.js agent", "signet.js dev"]);
+    const agents = ["signet.js agent", "signet.js agent"];
+    expect(programs(demo)).toEqual(["envoy", "envoy", ...agents, "signet.js authz", "signet.js dev"]);
     const closed = new Promise((resolve) => child.once("close", resolve));
     end(demo);
     await closed;

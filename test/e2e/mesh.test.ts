@@ -11,7 +11,7 @@ const envoy = await findTestEnvoy();
 const selfSigned = { signedBy: "O=cluster.local", vault: null };
 
 describe.skipIf(envoy.skipped)(`the demo with a real Envoy ${envoy.skipped}`, () => {
-  test("rotates under traffic without a failure and refuses three strangers", async () => {
+  test("rotates under traffic without a failure, refuses three strangers, and explains a denied request", async () => {
     checkReport(await runDemo(["--json"], {}), { ...selfSigned, envoy: { version: envoy.version } });
   });
 });

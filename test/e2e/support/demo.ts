@@ -29,6 +29,13 @@ const allIsWell = {
     backend: "spiffe://cluster.local/ns/demo/sa/frontend",
   },
   strangersRefused: 3,
+  policy: {
+    denied: { status: 403, body: "RBAC: access denied" },
+    sentence:
+      "denied: no ALLOW policy matched; closest is rule 0 of demo/backend, which wants source principal cluster.local/ns/demo/sa/fronted and the request has spiffe://cluster.local/ns/demo/sa/frontend; it would be allowed with source principal spiffe://cluster.local/ns/demo/sa/fronted",
+    mendedStatus: 200,
+    otherWorkload: { before: 200, after: 403 },
+  },
   seconds: expect.any(Number),
 };
 

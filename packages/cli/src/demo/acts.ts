@@ -3,6 +3,7 @@ import type { DemoOptions } from "./demo-options.ts";
 import { ensureEnvoy } from "./ensure-envoy.ts";
 import { type KnockOutcome, knock } from "./knock.ts";
 import { type Mesh, startMesh } from "./mesh.ts";
+import { playPolicy } from "./play-policy.ts";
 import { createReport, type DemoFindings, expected } from "./report.ts";
 import type { InboundSidecar } from "./sidecar.ts";
 import type { Sightings } from "./sightings.ts";
@@ -24,7 +25,7 @@ const trafficMinMs = 20_000;
 // Three rotations of 10-second certificates take about 16 seconds; what has not rotated after 45 does not rotate.
 const trafficMaxMs = 45_000;
 
-/** Plays the demo: mesh, traffic, strangers. Returns the mesh, which still runs; rejects when an act cannot go on. */
+/** Plays the demo: mesh, traffic, strangers, policy. Returns the mesh, which still runs; rejects when an act cannot go on. */
 export async function playActs(options: ActsOptions, signal: AbortSignal): Promise<Mesh> {
   const { timeline, findings } = options;
   const envoy = await findEnvoy(options, signal);
@@ -42,6 +43,7 @@ export async function playActs(options: ActsOptions, signal: AbortSignal): Promi
 
   const issueOurs = vaultCa?.issueAsOperator ?? (await issueFromState(mesh.controlPlane.addresses.stateDirectory));
   findings.strangersRefused = await playStrangers(options, { mesh, issueOurs }, signal);
+  findings.policy = await playPolicy({ timeline, mesh, issueOurs }, signal);
   return mesh;
 }
 

@@ -104,9 +104,11 @@ export function startAgent(site: MeshSite, options: AgentOptions): Agent {
   return { child, socketPath };
 }
 
-type SignetCommand = { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
+/** What `signet` is started with. */
+export type SignetCommand = { readonly args: readonly string[]; readonly env: Readonly<Record<string, string>> };
 
-function startSignet(site: MeshSite, name: string, { args, env }: SignetCommand): Child {
+/** Starts a `signet` of the mesh beside the demo. */
+export function startSignet(site: MeshSite, name: string, { args, env }: SignetCommand): Child {
   return startChild({
     name,
     command: [process.execPath, launcher, ...args],

@@ -20,13 +20,16 @@ describe("fillPlaceholders", () => {
 
 test("the templates in deploy/envoy have the documented placeholders", async () => {
   const common = { NODE_ID: "n", ADMIN_SOCKET: "/a", SDS_SOCKET: "/s", LISTEN_PORT: 0 };
-  const backend = await readBootstrap("backend", { ...common, TRUST_DOMAIN: "cluster.local", WORKLOAD_PORT: 1 });
+  const behind = { WORKLOAD_PORT: 1, AUTHZ_SOCKET: "/z" };
+  const backend = await readBootstrap("backend", { ...common, ...behind, TRUST_DOMAIN: "cluster.local" });
   const frontend = await readBootstrap("frontend", { ...common, BACKEND_PORT: 2, BACKEND_SPIFFE_ID: "spiffe://a/b" });
   for (const text of [backend, frontend]) {
     expect(text).toContain('pipe: { path: "/s" }');
     expect(text).toContain("retry_back_off: { base_interval: 0.1s, max_interval: 1s }");
   }
   expect(backend).toContain("require_client_certificate: true");
+  expect(backend).toContain('pipe: { path: "/z" }');
+  expect(backend).toContain("failure_mode_allow: false");
   expect(backend).toContain('prefix: "spiffe://cluster.local/"');
   expect(frontend).toContain('exact: "spiffe://a/b"');
 });

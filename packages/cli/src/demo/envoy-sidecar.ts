@@ -18,10 +18,16 @@ export type EnvoySidecar = { readonly child: Child };
 /** Starts the backend's Envoy and resolves once it has its secrets and listens. */
 export async function startBackendEnvoy(
   site: MeshSite,
-  options: EnvoyOptions & { readonly workload: Address; readonly listenPort?: number },
+  options: EnvoyOptions & {
+    readonly workload: Address;
+    /** Of `signet authz`. */
+    readonly authzSocket: string;
+    readonly listenPort?: number;
+  },
   signal: AbortSignal,
 ): Promise<InboundSidecar & EnvoySidecar> {
-  const values = { TRUST_DOMAIN: demoTrustDomain, WORKLOAD_PORT: options.workload.port };
+  const { workload, authzSocket } = options;
+  const values = { TRUST_DOMAIN: demoTrustDomain, WORKLOAD_PORT: workload.port, AUTHZ_SOCKET: authzSocket };
   const envoy = await startEnvoy(site, { ...options, name: "backend", values }, signal);
   const count = (stats: Stats, name: string): number => stats.get(`listener.inbound.ssl.${name}`) ?? 0;
   return {

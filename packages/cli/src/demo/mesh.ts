@@ -1,3 +1,4 @@
+import { type AuthorizationServer, startAuthorizationServer } from "./authorization-server.ts";
 import { serveBackendWorkload } from "./backend-workload.ts";
 import {
   type Agent,
@@ -16,6 +17,8 @@ import type { Address, InboundSidecar, OutboundSidecar } from "./sidecar.ts";
 export interface Mesh {
   readonly controlPlane: ControlPlane;
   readonly agents: Readonly<Record<WorkloadName, Agent>>;
+  /** Asked by the inbound sidecar about each request. */
+  readonly policies: AuthorizationServer;
   readonly inbound: InboundSidecar;
   readonly outbound: OutboundSidecar;
   /** Ends what was started, in the opposite order. */
@@ -68,32 +71,37 @@ async function startParts(
   };
   const agents = { frontend: agentOf("frontend"), backend: agentOf("backend") };
 
+  const policies = await startAuthorizationServer(site, signal);
+  started.defer(() => policies.child.stop());
   const workload = await serveBackendWorkload();
   started.defer(() => workload.close());
   const sidecars = sidecarsOf(site, options.envoy);
-  const inbound = await sidecars.inbound(agents.backend, workload.address, signal);
+  const behind = { workload: workload.address, authzSocket: policies.socketPath };
+  const inbound = await sidecars.inbound(agents.backend, behind, signal);
   started.defer(() => inbound.stop());
   const outbound = await sidecars.outbound(agents.frontend, inbound.address, signal);
   started.defer(() => outbound.stop());
   options.onProgress(`both sidecars have certificates of ${options.lifetime} from their agents`);
-  return { controlPlane, agents, inbound, outbound, stop: () => started.disposeAsync() };
+  return { controlPlane, agents, policies, inbound, outbound, stop: () => started.disposeAsync() };
 }
 
+type Behind = { readonly workload: Address; readonly authzSocket: string };
+
 type Sidecars = {
-  inbound(agent: Agent, workload: Address, signal: AbortSignal): Promise<InboundSidecar>;
+  inbound(agent: Agent, behind: Behind, signal: AbortSignal): Promise<InboundSidecar>;
   outbound(agent: Agent, backend: Address, signal: AbortSignal): Promise<OutboundSidecar>;
 };
 
 function sidecarsOf(site: MeshSite, envoy: string | undefined): Sidecars {
   if (envoy === undefined) {
     return {
-      inbound: (agent, workload, signal) => startBackendNode({ sdsSocket: agent.socketPath, workload }, signal),
+      inbound: (agent, behind, signal) => startBackendNode({ sdsSocket: agent.socketPath, ...behind }, signal),
       outbound: (agent, backend, signal) => startFrontendNode({ sdsSocket: agent.socketPath, backend }, signal),
     };
   }
   return {
-    inbound: (agent, workload, signal) =>
-      startBackendEnvoy(site, { binary: envoy, sdsSocket: agent.socketPath, workload }, signal),
+    inbound: (agent, behind, signal) =>
+      startBackendEnvoy(site, { binary: envoy, sdsSocket: agent.socketPath, ...behind }, signal),
     outbound: (agent, backend, signal) =>
       startFrontendEnvoy(site, { binary: envoy, sdsSocket: agent.socketPath, backend }, signal),
   };

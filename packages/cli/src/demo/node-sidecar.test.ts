@@ -1,16 +1,22 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
-import { bindService, plaintextCredentials, serve } from "@signet/grpc";
+import { bindService, type GrpcListener, plaintextCredentials, type ServiceBinding, Status, serve } from "@signet/grpc";
 import { SecretSchema } from "@signet/protos/envoy/extensions/transport_sockets/tls/v3/secret";
+import {
+  Authorization,
+  type CheckRequest,
+  CheckResponseSchema,
+} from "@signet/protos/envoy/service/auth/v3/external_auth";
 import { SecretDiscoveryService } from "@signet/protos/envoy/service/secret/v3/sds";
 import { createSource, type Publisher } from "@signet/runtime";
 import { certificatePem, privateKeyPem, type X509Svid } from "@signet/x509";
 import { type TestCa, testLeaf, testRoot } from "@signet/x509/testing";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { serveBackendWorkload } from "./backend-workload.ts";
+import { openHttpConnection } from "./http-connection.ts";
 import { knock } from "./knock.ts";
 import { startBackendNode, startFrontendNode } from "./node-sidecar.ts";
 import { createSightings, type Sightings } from "./sightings.ts";
@@ -80,6 +86,22 @@ describe("the backend's Node sidecar", () => {
     });
   });
 
+  test("asks about each request, answers what it is told, and refuses where nobody is there", async () => {
+    const pair = await startPair(await testRoot());
+    const connection = openHttpConnection(pair.address);
+    stack.defer(() => connection.close());
+    expect(await connection.get("/a?b")).toMatchObject({ status: 200 });
+    const { source, request } = pair.policies.asked[0]?.attributes ?? {};
+    expect(source?.principal).toBe(frontendId);
+    expect(request?.http).toMatchObject({ method: "GET", path: "/a?b", host: expect.stringContaining("127.0.0.1:") });
+    pair.policies.refuse = true;
+    expect(await connection.get("/")).toMatchObject({ status: 429, body: "not today" });
+    pair.policies.refuse = false;
+    expect(await connection.get("/")).toMatchObject({ status: 200 });
+    await pair.policies.stop();
+    expect(await connection.get("/")).toMatchObject({ status: 403, body: "" });
+  });
+
   test("a knock at a closed port proves nothing", async () => {
     expect(await knock({ host: "127.0.0.1", port: 1 }, undefined)).toMatchObject({ kind: "unreachable" });
   });
@@ -88,6 +110,7 @@ describe("the backend's Node sidecar", () => {
 type Pair = {
   readonly address: Parameters<typeof sendTraffic>[0]["outbound"];
   readonly inbound: Awaited<ReturnType<typeof startBackendNode>>;
+  readonly policies: FakePolicies;
   rotate(root: TestCa): Promise<void>;
   stopBackend(): Promise<void>;
   endedByBackend(): Promise<number>;
@@ -98,13 +121,15 @@ async function startPair(root: TestCa): Promise<Pair> {
   const backend = await serveSecrets("backend", await testLeaf(root, { spiffeId: backendId }), root);
   const workload = await serveBackendWorkload();
   stack.defer(() => workload.close());
-  const inbound = await startBackendNode({ sdsSocket: backend.path, workload: workload.address }, signal);
+  const policies = await servePolicies();
+  const behind = { workload: workload.address, authzSocket: policies.path };
+  const inbound = await startBackendNode({ sdsSocket: backend.path, ...behind }, signal);
   stack.defer(() => inbound.stop());
   const outbound = await startFrontendNode({ sdsSocket: frontend.path, backend: inbound.address }, signal);
   stack.defer(() => outbound.stop());
   return {
     address: outbound.address,
-    inbound,
+    ...{ inbound, policies },
     async rotate(by) {
       frontend.secrets.publish(await testLeaf(by, { spiffeId: frontendId }));
       backend.secrets.publish(await testLeaf(by, { spiffeId: backendId }));
@@ -117,6 +142,42 @@ async function startPair(root: TestCa): Promise<Pair> {
 function trafficFor(ms: number, outbound: Pair["address"], sightings: Sightings): Promise<TrafficTotals> {
   const until = performance.now() + ms;
   return sendTraffic({ outbound, done: () => performance.now() > until, onSighting: sightings.add }, signal);
+}
+
+type FakePolicies = {
+  readonly path: string;
+  readonly asked: readonly CheckRequest[];
+  /** With 429. */
+  refuse: boolean;
+  stop(): Promise<void>;
+};
+
+type CheckResponseInit = MessageInitShape<typeof CheckResponseSchema>;
+
+async function servePolicies(): Promise<FakePolicies> {
+  const asked: CheckRequest[] = [];
+  const path = join(directory, "authz.sock");
+  const allowed: CheckResponseInit = { status: { code: Status.OK } };
+  const refused: CheckResponseInit = {
+    status: { code: Status.PERMISSION_DENIED },
+    httpResponse: { case: "deniedResponse", value: { status: { code: 429 }, body: "not today" } },
+  };
+  const service = bindService(Authorization, {
+    async check(request) {
+      asked.push(request);
+      return create(CheckResponseSchema, policies.refuse ? refused : allowed);
+    },
+  });
+  const listener = await serveOn(path, service);
+  const policies: FakePolicies = { path, asked, refuse: false, stop: () => listener.drain(0) };
+  return policies;
+}
+
+async function serveOn(socketPath: string, service: ServiceBinding): Promise<GrpcListener> {
+  const listen = { socketPath, mode: 0o600 };
+  const listener = await serve({ listen, credentials: plaintextCredentials(), services: [service] });
+  stack.defer(() => listener.drain(0));
+  return listener;
 }
 
 async function serveSecrets(
@@ -137,9 +198,7 @@ async function serveSecrets(
       }
     },
   });
-  const listen = { socketPath: path, mode: 0o600 };
-  const listener = await serve({ listen, credentials: plaintextCredentials(), services: [service] });
-  stack.defer(() => listener.drain(0));
+  await serveOn(path, service);
   return { path, secrets };
 }
 

@@ -3,6 +3,7 @@ import { Agent, type AgentOptions, request as requestTls } from "node:https";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { firstValue, type Source } from "@signet/runtime";
+import { connectAuthorizationServer } from "./ask-policies.ts";
 import { demoSpiffeId, demoTrustDomain } from "./demo-workload.ts";
 import { type TlsSecrets, watchSecrets } from "./sds-client.ts";
 import type { Address, InboundSidecar, OutboundSidecar, RefusalCounts } from "./sidecar.ts";
@@ -13,7 +14,7 @@ import type { Address, InboundSidecar, OutboundSidecar, RefusalCounts } from "./
  * For machines without an Envoy: it shows that rotation works, and nothing about Envoy.
  */
 export async function startBackendNode(
-  options: { readonly sdsSocket: string; readonly workload: Address },
+  options: { readonly sdsSocket: string; readonly workload: Address; readonly authzSocket: string },
   signal: AbortSignal,
 ): Promise<InboundSidecar> {
   const stopping = new AbortController();
@@ -23,9 +24,16 @@ export async function startBackendNode(
 
   const refusals = { noCertificate: 0, untrustedChain: 0, wrongName: 0 };
   const clients = new WeakMap<Socket, Readonly<Record<string, string>>>();
+  const policies = connectAuthorizationServer(options.authzSocket);
   let connections = 0;
-  const http = createHttpServer((incoming, outgoing) => {
-    const headers = { ...incoming.headers, ...clients.get(incoming.socket) };
+  const http = createHttpServer(async (incoming, outgoing) => {
+    const client = clients.get(incoming.socket);
+    const answer = await policies.ask(incoming, client?.["x-peer-spiffe-id"] ?? "");
+    if (answer.kind === "refused") {
+      outgoing.writeHead(answer.status).end(answer.body);
+      return;
+    }
+    const headers = { ...incoming.headers, ...client };
     const forwarded = request({ ...options.workload, path: incoming.url, method: incoming.method, headers });
     relay({ incoming, outgoing, forwarded }, () => ({}));
   });
@@ -47,6 +55,7 @@ export async function startBackendNode(
     refusals: async () => ({ ...refusals }),
     async stop() {
       stopping.abort();
+      policies.close();
       http.closeAllConnections();
       server.close();
     },

@@ -6,6 +6,14 @@ const frontend = "spiffe://cluster.local/ns/demo/sa/frontend";
 const backend = "spiffe://cluster.local/ns/demo/sa/backend";
 const issuer = "O=cluster.local";
 
+const policy = {
+  denied: { status: 403, body: "RBAC: access denied" },
+  sentence:
+    "denied: no ALLOW policy matched; it wants cluster.local/ns/demo/sa/fronted and the request has cluster.local/ns/demo/sa/frontend",
+  mendedStatus: 200,
+  otherWorkload: { before: 200, after: 403 },
+};
+
 function sightingsOf(serials: number, ids: { frontend: string; backend: string } = { frontend, backend }): Sightings {
   const sightings = createSightings(() => undefined);
   for (let serial = 0; serial < serials; serial += 1) {
@@ -25,6 +33,7 @@ function findings(changes: Partial<DemoFindings> = {}): DemoFindings {
     traffic: { requests: 1000, failures: 0, connectionsLost: 0, connections: 101, reasons: [] },
     sightings: sightingsOf(5),
     strangersRefused: 3,
+    policy,
     playedOut: true,
     seconds: 27.3456,
     ...changes,
@@ -45,12 +54,16 @@ describe("createReport", () => {
       serialsSeen: 5,
       peers: { frontend: backend, backend: frontend },
       strangersRefused: 3,
+      policy,
       seconds: 27.3,
     });
   });
 
   test("reports no Envoy as null, and what was not reached as nothing", () => {
-    const nothing = findings({ envoyVersion: undefined, traffic: undefined, sightings: sightingsOf(0) });
+    const nothing = findings({
+      ...{ envoyVersion: undefined, traffic: undefined, policy: undefined },
+      sightings: sightingsOf(0),
+    });
     expect(createReport(nothing)).toMatchObject({
       ok: false,
       envoy: null,
@@ -59,6 +72,7 @@ describe("createReport", () => {
       requests: 0,
       rotations: { frontend: 0, backend: 0 },
       peers: { frontend: null, backend: null },
+      policy: null,
     });
   });
 
@@ -87,6 +101,15 @@ describe("createReport", () => {
     ["there was no traffic", { traffic: { ...traffic, requests: 0 } }],
     ["there were two rotations only", { sightings: sightingsOf(3) }],
     ["a stranger got in", { strangersRefused: 2 }],
+    ["the policy was not reached", { policy: undefined }],
+    ["the mistake let the frontend in", { policy: { ...policy, denied: { status: 503, body: policy.denied.body } } }],
+    ["something else than a policy denied", { policy: { ...policy, denied: { status: 403, body: "" } } }],
+    ["the sentence says allowed", { policy: { ...policy, sentence: policy.sentence.replace("denied", "allowed") } }],
+    ["the sentence misses the typo", { policy: { ...policy, sentence: policy.sentence.replace("fronted", "x") } }],
+    ["the sentence misses who called", { policy: { ...policy, sentence: policy.sentence.replace("frontend", "x") } }],
+    ["the mended policy denies", { policy: { ...policy, mendedStatus: 403 } }],
+    ["another was out before", { policy: { ...policy, otherWorkload: { before: 403, after: 403 } } }],
+    ["another is in after", { policy: { ...policy, otherWorkload: { before: 200, after: 200 } } }],
     ["an act broke off", { playedOut: false }],
     ["Vault does not know a certificate", { vault: { ...vault, signatures: signatures.slice(1) } }],
     ["another than Vault signed", { vault: { ...vault, issuer: "CN=other" } }],

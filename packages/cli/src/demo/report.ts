@@ -1,4 +1,5 @@
 import { demoSpiffeId, type WorkloadName } from "./demo-workload.ts";
+import { type PolicyFindings, policyPrincipals } from "./play-policy.ts";
 import type { Sightings } from "./sightings.ts";
 import type { TrafficTotals } from "./traffic.ts";
 import type { VaultSignature } from "./vault/signing-log.ts";
@@ -19,6 +20,8 @@ export type DemoReport = {
   /** The SPIFFE ID that each side saw of the other; null before anything was seen. */
   readonly peers: { readonly frontend: string | null; readonly backend: string | null };
   readonly strangersRefused: number;
+  /** Null unless the act of the policy was reached. */
+  readonly policy: PolicyFindings | null;
   readonly seconds: number;
 };
 
@@ -47,6 +50,7 @@ export type DemoFindings = {
   readonly traffic: TrafficTotals | undefined;
   readonly sightings: Sightings;
   readonly strangersRefused: number;
+  readonly policy: PolicyFindings | undefined;
   /** False when an act broke off. */
   readonly playedOut: boolean;
   readonly seconds: number;
@@ -55,7 +59,7 @@ export type DemoFindings = {
 /** How many times each side must have rotated, and how many strangers there are to refuse. */
 export const expected = { rotations: 3, strangers: 3 } as const;
 
-/** The report; it is `ok` only if every request, connection, rotation, peer and refusal is as it must be. */
+/** The report; it is `ok` only if every request, connection, rotation, peer, refusal and answer is as it must be. */
 export function createReport(findings: DemoFindings): DemoReport {
   const { sightings, strangersRefused } = findings;
   const traffic = findings.traffic ?? { requests: 0, failures: 0, connectionsLost: 0 };
@@ -77,6 +81,7 @@ export function createReport(findings: DemoFindings): DemoReport {
       peers.frontend === demoSpiffeId("backend") &&
       peers.backend === demoSpiffeId("frontend") &&
       strangersRefused === expected.strangers &&
+      isPolicyAsMust(findings.policy) &&
       (findings.vault === undefined || signedBy === findings.vault.issuer) &&
       (vault === null || vault.unknown === 0),
     envoy: findings.envoyVersion === undefined ? null : { version: findings.envoyVersion },
@@ -88,8 +93,25 @@ export function createReport(findings: DemoFindings): DemoReport {
     serialsSeen: sightings.of("frontend").serials.length,
     peers,
     strangersRefused,
+    policy: findings.policy ?? null,
     seconds: Math.round(findings.seconds * 10) / 10,
   };
+}
+
+/** Denied for the mistake, which the sentence names; mended, it lets in whom it should and nobody else. */
+function isPolicyAsMust(policy: PolicyFindings | undefined): boolean {
+  if (policy === undefined) return false;
+  const { denied, sentence, mendedStatus, otherWorkload } = policy;
+  return (
+    denied.status === 403 &&
+    denied.body === "RBAC: access denied" &&
+    sentence.startsWith("denied:") &&
+    sentence.includes(policyPrincipals.mistaken) &&
+    sentence.includes(policyPrincipals.right) &&
+    mendedStatus === 200 &&
+    otherWorkload.before === 200 &&
+    otherWorkload.after === 403
+  );
 }
 
 function vaultReport({ version, signatures }: VaultFindings, sightings: Sightings): VaultReport {

@@ -39,6 +39,7 @@ const nothingFound: Omit<DemoFindings, "sightings" | "playedOut" | "seconds"> = 
   vault: undefined,
   traffic: undefined,
   strangersRefused: 0,
+  policy: undefined,
 };
 
 function tellingSightings(timeline: Timeline): Sightings {
