@@ -20,7 +20,7 @@ import { type Check, createCheck } from "./check.ts";
 import { AuthzServerError } from "./errors.ts";
 import { authzEvents, logEvent } from "./events.ts";
 import { createFindWorkload } from "./find-workload.ts";
-import { type AuthzMetrics, createAuthzMetrics } from "./metrics.ts";
+import { type AuthzMetrics, createAuthzMetrics, createPolicyLabels } from "./metrics.ts";
 import { openProviders, type ProviderBoard, type ProviderEvents } from "./providers/provider-board.ts";
 import { reportDecisions } from "./report-decisions.ts";
 import type { AuthzSettings } from "./settings.ts";
@@ -174,9 +174,11 @@ function reportProblems(problems: readonly AuthorizerProblem[], logger: Logger):
 
 function reportProviders(logger: Logger, metrics: AuthzMetrics, clock: Clock): ProviderEvents {
   const budget = createLineBudget(clock, maxTroubleLines);
+  // Policies may name any provider, also one that there is not.
+  const labelOf = createPolicyLabels();
   return {
     failed({ provider, failOpen, error }) {
-      metrics.providerFailures.add({ provider });
+      metrics.providerFailures.add({ provider: labelOf(provider) });
       const suppressed = budget.spend();
       if (suppressed !== undefined)
         logEvent(logger, authzEvents.providerFailed, { provider, failOpen, error, suppressed });

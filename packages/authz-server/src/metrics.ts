@@ -44,7 +44,7 @@ export function createAuthzMetrics({ checksWaiting, jwksKeys }: AuthzReadings): 
 
 const maxPolicies = 1_000;
 
-/** Returns labels of policies of which there are never more than a thousand, whatever sets come and go; the rest are `other`. */
+/** Returns labels of policies, or of what policies name, of which there are never more than a thousand, whatever sets come and go; the rest are `other`. */
 export function createPolicyLabels(): (name: string) => string {
   const known = new Set<string>();
   return (name) => {
