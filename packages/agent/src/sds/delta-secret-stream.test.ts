@@ -68,6 +68,17 @@ describe("an incremental SDS stream", () => {
     expect(sentBy(stream.publish(snapshotOf("v2", { default: "1", ROOTCA: "1" })))).toEqual(["default 1"]);
   });
 
+  it("refuses a client that subscribes to more and more, and forgets what it unsubscribes from", () => {
+    const stream = openStream();
+    const roots = (from: number): readonly string[] =>
+      Array.from({ length: 5_000 }, (_, n) => `file-root:/${from + n}`);
+    stream.ask({ subscribe: roots(0) });
+    stream.ask({ subscribe: roots(5_000) });
+    stream.ask({ subscribe: roots(10_000), unsubscribe: roots(0) });
+    expect(stream.state().subscribed.size).toBe(10_000);
+    expect(() => stream.ask({ subscribe: ["default"] })).toThrow("more than 10000 names on one stream");
+  });
+
   it("lists an unknown name as removed, once for each time it is asked for, also before there is any material", () => {
     const stream = openStream();
     const first = stream.ask({ subscribe: ["kubernetes://tls", "default", "kubernetes://tls"] });

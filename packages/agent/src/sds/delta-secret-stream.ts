@@ -52,6 +52,9 @@ export type DeltaSecretStreamStep = {
 // A client that never answers keeps its responses unanswered; what it says of older ones then counts as stale.
 const maxUnanswered = 64;
 
+// Each request adds to what a stream remembers, so that without a bound one client takes all memory. Envoys want some dozens.
+const maxSubscribed = 10_000;
+
 /** A delta stream that has heard nothing yet; `streamId` must be unique, since it begins every nonce. */
 export function openDeltaSecretStream(streamId: string): DeltaSecretStreamState {
   return {
@@ -70,7 +73,7 @@ export function openDeltaSecretStream(streamId: string): DeltaSecretStreamState 
  * A name that is subscribed to is sent once it has material, again whenever that changes, and again when the client subscribes
  * to it anew, as the xDS protocol has it. A name that nothing here has is listed as removed, once for each time it is asked
  * for, and not remembered. A name without material yet is neither sent nor removed: it is coming. Nothing stands for all
- * names, so a client that subscribes to `*` gets nobody's key.
+ * names, so a client that subscribes to `*` gets nobody's key. A stream with more than 10,000 names is refused.
  */
 export function advanceDeltaSecretStream(
   state: DeltaSecretStreamState,
@@ -86,11 +89,15 @@ export function advanceDeltaSecretStream(
   if (!state.identified && request.nodeId === "") {
     return { state, refusal: "missing node information", notices: [] };
   }
+  const subscribed = subscribe(state, request);
+  if (subscribed.size > maxSubscribed) {
+    return { state, refusal: `more than ${maxSubscribed} names on one stream`, notices: [] };
+  }
   const { notices, unanswered } = answerOf(state, request);
   const unknown = request.subscribe.filter((name) => parseSecretName(name) === undefined);
   const more: readonly SecretStreamNotice[] = unknown.length === 0 ? [] : [{ kind: "unknown-names", names: unknown }];
   return answerDue(
-    { ...state, identified: true, subscribed: subscribe(state, request), unanswered },
+    { ...state, identified: true, subscribed, unanswered },
     { removed: [...new Set(unknown)], notices: [...notices, ...more] },
   );
 }

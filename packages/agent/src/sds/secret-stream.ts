@@ -102,8 +102,8 @@ export function advanceSecretStream(state: SecretStreamState, event: SecretStrea
  */
 function subscribe(state: SecretStreamState, request: SecretRequest): SecretStreamState {
   const subscribed = knownNames(request.resourceNames);
-  const sent = asksAfresh(state, request) ? [] : [...state.sent].filter(([name]) => subscribed.includes(name));
-  return { ...state, identified: true, subscribed, sent: new Map(sent) };
+  const sent = asksAfresh(state, request) ? [] : [...state.sent].filter(([name]) => subscribed.has(name));
+  return { ...state, identified: true, subscribed: [...subscribed], sent: new Map(sent) };
 }
 
 /**
@@ -116,10 +116,10 @@ function asksAfresh(state: SecretStreamState, request: SecretRequest): boolean {
   return request.versionInfo !== state.lastResponse?.versionInfo;
 }
 
-function knownNames(names: readonly string[]): readonly SecretName[] {
+function knownNames(names: readonly string[]): ReadonlySet<SecretName> {
   const known = new Set<SecretName>();
   for (const name of names) if (parseSecretName(name) !== undefined) known.add(name);
-  return [...known];
+  return known;
 }
 
 function answerDue(state: SecretStreamState, notices: readonly SecretStreamNotice[]): SecretStreamStep {
