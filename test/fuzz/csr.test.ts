@@ -149,7 +149,7 @@ describe("CSRs, whatever they are", () => {
       fc.asyncProperty(any, seconds, async ({ der, proven }, requestedSeconds) => {
         if (await issues(der, proven, requestedSeconds)) issued++;
       }),
-      fuzzParameters(0.15),
+      fuzzParameters(0.1),
     );
     expect(issued).toBeGreaterThan(0);
   });
