@@ -25,10 +25,14 @@ export type DocumentSet = {
 /** What one file holds; `readable` is false for one that could not be read, and what it holds is not known. */
 export type FileContents = ParsedDocuments & { readonly file: string; readonly readable: boolean };
 
-/** Returns what a file holds; one that cannot be read holds one document of which nothing is known. */
+/**
+ * Returns what a file holds; one that cannot be read holds one document of which nothing is known. One without a single octet
+ * holds nothing, and is as little to be relied on: so is a file whose writer has found the disk full.
+ */
 export function parseDocumentFile(file: DocumentFile, namespace: string | undefined): FileContents {
   const options = namespace === undefined ? { file: file.name } : { file: file.name, namespace };
-  if (file.kind === "text") return { file: file.name, readable: true, ...parseDocuments(file.text, options) };
+  if (file.kind === "text")
+    return { file: file.name, readable: file.text !== "", ...parseDocuments(file.text, options) };
   const position = { file: file.name, line: 1, column: 1 };
   const problem = { ...position, path: "", message: `cannot be read: ${file.why}` };
   return {

@@ -251,6 +251,21 @@ describe("openDocumentSource", () => {
     await becomes(source, "a=one b=one refused 0 kept 1");
   });
 
+  test("keeps what a file held that has become empty, until it is gone", async () => {
+    await write("a.yaml", jwt("a"), jwt("b"));
+    await write("b.yaml", "");
+    const source = await open();
+    expect(now(source)).toBe("a=one b=one refused 0 kept 0");
+    await write("a.yaml", "");
+    await becomes(source, "a=one b=one refused 0 kept 1");
+    await write("a.yaml", jwt("a", "https://two.example"));
+    await becomes(source, "a=two refused 0 kept 0");
+    await write("a.yaml", "");
+    await becomes(source, "a=two refused 0 kept 1");
+    await write("a.yaml", "# nothing");
+    await becomes(source, "refused 0 kept 0");
+  });
+
   test("waits for a file that is being written", async () => {
     const source = await open();
     for (let part = 1; part < 5; part++) {

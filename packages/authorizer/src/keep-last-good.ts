@@ -10,7 +10,8 @@ export interface LastGood {
 /**
  * Returns a memory of documents in which none is lost by breaking.
  *
- * A file that cannot be read is as it was when it could. A refused document that says which one it is keeps the last good version
+ * A file that cannot be read is as it was when it could, and so is one that has become empty: who means to take everything out of
+ * it removes it, or leaves a comment. A refused document that says which one it is keeps the last good version
  * of that name; one that does not, of whatever is missing from its file: all of that stays, and one of it stands for one
  * such document. What is refused and keeps nothing was never good, and stays refused. So a document is gone only once it is
  * gone from a file that is good throughout.
@@ -23,12 +24,22 @@ export function createLastGood(): LastGood {
       const effective = files.map((file) => (file.readable ? file : (readable.get(file.file) ?? file)));
       readable = new Map(effective.filter((file) => file.readable).map((file) => [file.file, file]));
       const unread = files.filter((file) => !file.readable && readable.has(file.file));
-      const kept = unread.flatMap(({ refused }) => refused);
+      const kept = unread.flatMap(({ file, refused }) => (refused.length === 0 ? [emptied(file)] : refused));
       const next = { ...uniteFiles(effective), kept };
       inForce = inForce === undefined ? next : keepLastGood(inForce, next);
       return inForce;
     },
   };
+}
+
+function emptied(file: string): RefusedDocument {
+  const position = { file, line: 1, column: 1 };
+  const problem = {
+    ...position,
+    path: "",
+    message: "is empty, and was not before: remove the file to remove its documents",
+  };
+  return { problems: [problem], position, targetRefs: [], targetsUnknown: true };
 }
 
 function keepLastGood(previous: DocumentSet, next: DocumentSet): DocumentSet {

@@ -160,6 +160,12 @@ describe("the answer", () => {
     },
   );
 
+  test("to CONNECT is a refusal", async () => {
+    const answer = await send("CONNECT shop.example:443 HTTP/1.1\nhost: shop.example\n\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+    expect(seen).toEqual([]);
+  });
+
   test("that cannot be written is a refusal", async () => {
     const answer = { status: 403, body: "no", headers: [["x-a", "1\n2"] as const] };
     outcome = { kind: "decided", result: { ...allowed, effect: "deny", reason: "custom-denied", answer } };

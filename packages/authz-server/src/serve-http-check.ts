@@ -41,6 +41,10 @@ export async function serveHttpCheck(listen: HostPort, check: Check): Promise<Ht
   const server = createServer(limits, (request, response) => {
     answer(request, response, { check, stopping: stop.signal }).catch(() => response.destroy());
   });
+  // Node hands these to nobody else, and to Envoy a connection that is cut is a failure.
+  server.on("connect", (_, socket) => {
+    socket.on("error", () => undefined).end("HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  });
   await bind(server, listen);
   const bound = server.address();
   const port = typeof bound === "object" && bound !== null ? bound.port : listen.port;
