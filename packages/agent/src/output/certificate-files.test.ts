@@ -78,6 +78,19 @@ describe("certificate files", () => {
     expect(lines).toEqual(["written", "reloaded", "written", "reloaded"]);
   });
 
+  it("are written at once when there is a newer identity, however long the next attempt to tell of the old one is away", async () => {
+    const directory = join(parent, "certs");
+    const identity = start(directory, { kind: "command", command: "false" });
+    identity.publish(await newIdentity());
+    await until(() => lines.length === 2);
+    await clock.untilSleepers();
+    const second = await newIdentity();
+    identity.publish(second);
+    await until(() => lines.length === 4);
+    expect(lines).toEqual(["written", "reload failed", "written", "reload failed"]);
+    expect(await readFile(join(directory, "key.pem"), "utf8")).toBe(privateKeyPem(second.svid.key, "traditional"));
+  });
+
   it("are tried again until they can be written", async () => {
     const directory = join(parent, "certs");
     // A file in the place of the directory stands for a volume that is not there yet.

@@ -92,8 +92,26 @@ async function write(
       const retryInMs = backoff.nextMs();
       if (isWritten) events.reloadFailed({ error, retryInMs });
       else events.failed({ directory, error, retryInMs });
-      await clock.sleep(retryInMs, signal);
+      await sleepUnlessNewer({ clock, ms: retryInMs }, { source: options.identity, identity }, signal);
     }
+  }
+}
+
+/** Sleeps, but no longer than until there is another identity: that one must not wait for the failures of its predecessor. */
+async function sleepUnlessNewer(
+  { clock, ms }: { readonly clock: Clock; readonly ms: number },
+  { source, identity }: { readonly source: Source<WorkloadIdentity>; readonly identity: WorkloadIdentity },
+  signal: AbortSignal,
+): Promise<void> {
+  const awake = new AbortController();
+  const until = AbortSignal.any([signal, awake.signal]);
+  const newer = async (): Promise<void> => {
+    for await (const each of source.changes(until)) if (each !== identity) return;
+  };
+  try {
+    await Promise.race([clock.sleep(ms, until), newer()]);
+  } finally {
+    awake.abort();
   }
 }
 
