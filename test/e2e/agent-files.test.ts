@@ -16,8 +16,8 @@ const spiffeId = "spiffe://cluster.local/ns/demo/sa/frontend";
 type FileServer = {
   readonly name: string;
   readonly program: string;
-  /** Run by the agent, in its own directory, whenever the files are new. */
-  readonly reload: string;
+  /** How the agent, in its own directory, tells it whenever the files are new. */
+  readonly reload: Readonly<Record<string, string>>;
   configuration(options: { readonly directory: string; readonly port: number }): string;
   readonly args: readonly string[];
 };
@@ -28,7 +28,7 @@ const ifRunning = `test -s ${pidFile} || exit 0`;
 const nginx: FileServer = {
   name: "nginx",
   program: "nginx",
-  reload: `${ifRunning}; nginx -p . -c server.conf -e server.log -s reload`,
+  reload: { SIGNET_RELOAD_SIGNAL: "SIGHUP", SIGNET_RELOAD_PID_FILE: pidFile },
   args: ["-p", ".", "-c", "server.conf", "-e", "server.log"],
   configuration: ({ directory, port }) => `
     daemon off;
@@ -56,7 +56,7 @@ const joined = "(umask 077; cat certs/cert-chain.pem certs/key.pem > new.pem) &&
 const haproxy: FileServer = {
   name: "HAProxy",
   program: "haproxy",
-  reload: `${joined} || exit 1; ${ifRunning}; kill -USR2 $(cat ${pidFile})`,
+  reload: { SIGNET_RELOAD_COMMAND: `${joined} || exit 1; ${ifRunning}; kill -USR2 $(cat ${pidFile})` },
   args: ["-W", "-q", "-f", "server.conf", "-p", pidFile],
   configuration: ({ directory, port }) => `
 global
@@ -134,7 +134,7 @@ describe("a server that reads the agent's files and is told to reload them", () 
     it.skipIf(reason !== "")(
       `${server.name} serves each new certificate, and no request is lost ${reason}`,
       async () => {
-        const under = await startAgentUnderTest({ OUTPUT_CERTS: "certs", SIGNET_RELOAD_COMMAND: server.reload });
+        const under = await startAgentUnderTest({ OUTPUT_CERTS: "certs", ...server.reload });
         const [port = 0] = await freePorts(1);
         let child: ChildProcess | undefined;
         try {
