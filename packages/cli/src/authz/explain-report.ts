@@ -56,7 +56,9 @@ function describeRequest(
   const from = `from ${source.principal ?? "plaintext"}${source.address === undefined ? "" : ` (${source.address})`}`;
   const labels = [...workload.labels].map(([key, value]) => `${key}=${value}`).join(",");
   const port = destination.port === undefined ? "" : ` port ${destination.port}`;
-  return `${what} ${from} to ${workload.namespace}${labels === "" ? "" : `/${labels}`}${port}`;
+  const line = `${what} ${from} to ${workload.namespace}${labels === "" ? "" : `/${labels}`}${port}`;
+  // A request must not write lines of its own.
+  return line.replaceAll("\n", "\\n");
 }
 
 /** Whether the log tells of the same decision. */

@@ -165,6 +165,13 @@ describe("signet authz explain", () => {
     expect(without.out).toContain("that is another decision");
   });
 
+  test("a request that would write to the terminal as text", async () => {
+    const fields = { method: "G\u001b[2JT", path: "/", authority: "a\nallowed", response_code: 403 };
+    const { out } = await run(web, ["--access-log", JSON.stringify(fields)]);
+    expect(out.split("\n")[0]).toBe("G\\u001b[2JT http://a\\nallowed/ from plaintext to foo/app=httpbin");
+    expect(out).not.toContain("\u001b");
+  });
+
   test("connections of TCP", async () => {
     const ports = document("AuthorizationPolicy", "db", 'rules: [{to: [{operation: {ports: ["5432"]}}]}]');
     const { code, out } = await run(ports, ["--tcp", "--port", "5432"]);
