@@ -119,7 +119,7 @@ describe("the state machines of SDS, whatever a client sends", () => {
             );
           }
         }),
-        fuzzParameters(0.02),
+        fuzzParameters(0.015),
       );
     },
     fuzzTimeoutMs,
