@@ -566,6 +566,15 @@ describe.skipIf(binary.skipped)(`behind a real Envoy ${binary.skipped}`, () => {
     expect((await ask(at("httpbin.sock"), { path: "/other" })).status).toBe(403);
   });
 
+  test("claims that are nested deeper than Envoy reads are no failure that lets through", async () => {
+    await serve([jwt, denyAdmin], "--workload", "foo");
+    let deep: object = {};
+    for (let depth = 0; depth < 90; depth++) deep = { a: deep };
+    const token = issuer.sign({ sub: "alice", deep });
+    expect((await ask(at("open.sock"), { ...bearer(token), path: "/admin" })).status).toBe(403);
+    expect((await ask(at("nobody.sock"), bearer(token))).status).toBe(200);
+  });
+
   test("what cannot be decided in time is refused, unless it is left to Envoy", async () => {
     const stalled = createServer(() => undefined);
     await new Promise<void>((resolve) => stalled.listen(0, "127.0.0.1", resolve));
