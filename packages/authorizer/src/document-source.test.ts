@@ -290,6 +290,20 @@ describe("openDocumentSource", () => {
     expect(source.problem()).toBeUndefined();
   });
 
+  test("keeps the last set when all files are gone, as where a volume is unmounted, until there is one that says so", async () => {
+    await write("a.yaml", jwt("a"));
+    const source = await open();
+    await rm(join(directory, "a.yaml"));
+    await stays(source, "a=one refused 0 kept 0");
+    expect(source.problem()).toMatchObject({ code: "documents-unreadable" });
+    await write("none.yaml", "# no policies\n");
+    await becomes(source, "refused 0 kept 0");
+    expect(source.problem()).toBeUndefined();
+    await rm(join(directory, "none.yaml"));
+    await clock.advance(20_000);
+    expect(source.problem()).toBeUndefined();
+  });
+
   test("reads a mounted ConfigMap from where ..data leads", async () => {
     const mount = async (name: string, ...texts: readonly string[]): Promise<void> => {
       await mkdir(join(directory, name));

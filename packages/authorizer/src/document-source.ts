@@ -69,7 +69,7 @@ export async function readDocuments(path: string, options: { readonly namespace?
  * Changes are found by notices of the system and by a look every `pollMs`, also where a link such as a mounted ConfigMap's
  * `..data` is turned. What is found counts once two looks, `settleMs` apart, have found the same, so that a file half
  * written is waited for. Of a document that breaks the last good version stays in force; one that never was good is among
- * `refused`. A path that cannot be read, or that holds too much, leaves the last set in force.
+ * `refused`. A path that cannot be read, that holds too much, or from which all files have gone, leaves the last set in force.
  * @throws AuthorizerError `documents-unreadable`, `documents-too-many` when there is no first set to begin with
  * @example
  * ```ts
@@ -141,6 +141,7 @@ class DocumentFollower implements DocumentSource {
   async #look(signal: AbortSignal): Promise<void> {
     try {
       const found = await this.#readAtRest(signal);
+      this.#checkNotEmptied(found);
       if (!isSame(found.files, this.#inForce)) this.#apply(found);
       this.#directories = found.directories;
       this.#problem = undefined;
@@ -149,6 +150,13 @@ class DocumentFollower implements DocumentSource {
       if (this.#problem === undefined) this.#events?.unreadable({ path: this.#options.path, error });
       this.#problem = error;
     }
+  }
+
+  /** A volume that is not mounted any more leaves such a directory behind, and nothing would be decided by any policy. */
+  #checkNotEmptied({ files }: DocumentFiles): void {
+    if (files.length > 0 || (this.sets.current()?.documents.length ?? 0) === 0) return;
+    const remedy = "for no policies leave a file with a comment in it";
+    throw new AuthorizerError("documents-unreadable", `${this.#options.path} holds no file any more; ${remedy}`);
   }
 
   async #readAtRest(signal: AbortSignal): Promise<DocumentFiles> {
