@@ -173,3 +173,14 @@ describe("the commands that documents show", () => {
     }
   });
 });
+
+test("ends without a word when who reads the output has had enough", async () => {
+  const rules = rulesOf({
+    issuer: "https://issuer.example",
+    jwks: testIssuer({ issuer: "https://issuer.example" }).jwks,
+  });
+  const request = put("many.ndjson", `${requestWith("a.b.c")}\n`.repeat(5_000));
+  const ran = await shell(`signet jwt verify --rules ${rules} --request ${request} --json | head -n 1`);
+  expect(ran).toMatchObject({ code: 0, stderr: "" });
+  expect(JSON.parse(ran.stdout)).toMatchObject({ status: 401 });
+});

@@ -8,6 +8,11 @@ if (major < required) {
   );
   process.exit(2);
 }
+// Who reads the output, such as `head`, may have had enough: that is no failure to tell anybody of. 141 is what a shell shows for it.
+process.stdout.on("error", (error) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(141);
+});
 import("../src/main.ts")
   .then(({ runSignet }) => runSignet(process.argv.slice(2), process.env))
   .then((exitCode) => {
