@@ -1,7 +1,10 @@
-/** One line of a benchmark; `value` and `baseline` are medians in the same unit, `ratio` is a cost: lower is better. */
+/**
+ * One line of a benchmark; `value` and `baseline` are medians in the same unit, `ratio` is a cost: lower is better. Of "1/s" more is
+ * better, so that its ratio is `baseline` by `value`.
+ */
 export interface BenchmarkCase {
   readonly case: string;
-  readonly unit: "us" | "ns";
+  readonly unit: "us" | "ns" | "1/s";
   readonly value: number;
   readonly baseline: number;
   readonly ratio: number;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAuthzSettings, type RunningAuthzServer, startAuthzServer } from "@signet/authz-server";
 import { createLogger, systemClock } from "@signet/runtime";
-import { clusterAt } from "../support/bootstrap.ts";
+import { extAuthz, grpcClusterAt } from "../support/bootstrap.ts";
 import { startEnvoyProcess } from "../support/envoy-process.ts";
 import { answeringManager, type ListenerPorts, listener, readPorts } from "./envoy-mesh.ts";
 import type { Identities } from "./identities.ts";
@@ -27,9 +27,9 @@ export async function startCheckMesh(
   };
   try {
     for (const policySet of policySets) servers.push(await startServer(directory, policySet));
-    const clusters = policySets.map(({ index }) => checkCluster(index, socketOf(directory, index)));
+    const clusters = policySets.map(({ index }) => grpcClusterAt(`authz-${index}`, socketOf(directory, index)));
     const listeners = policySets.map(({ index }) =>
-      listener(`check-${index}`, [answeringManager([extAuthz(index)])], identities),
+      listener(`check-${index}`, [answeringManager([extAuthz(`authz-${index}`)])], identities),
     );
     const envoy = await startEnvoyProcess({
       binary,
@@ -80,30 +80,4 @@ async function startServer(directory: string, { index, text }: PolicySet): Promi
   if (result.kind !== "settings") throw new Error(JSON.stringify(result));
   const logger = createLogger({ name: "authz", level: "error" });
   return await startAuthzServer(result.settings, { clock: systemClock, random: Math.random, logger });
-}
-
-function checkCluster(index: number, path: string): object {
-  const options = {
-    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-    explicitHttpConfig: { http2ProtocolOptions: {} },
-  };
-  return {
-    ...clusterAt(`authz-${index}`, path),
-    typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options },
-  };
-}
-
-/** As docs/ext-authz.md says. */
-function extAuthz(index: number): object {
-  return {
-    name: "envoy.filters.http.ext_authz",
-    typedConfig: {
-      "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
-      transportApiVersion: "V3",
-      grpcService: { envoyGrpc: { clusterName: `authz-${index}` }, timeout: "10s" },
-      failureModeAllow: false,
-      encodeRawHeaders: true,
-      includeTlsSession: true,
-    },
-  };
 }

@@ -15,6 +15,33 @@ export function clusterAt(name: string, path: string): object {
   };
 }
 
+/** The same, for gRPC. */
+export function grpcClusterAt(name: string, path: string): object {
+  const options = {
+    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+    explicitHttpConfig: { http2ProtocolOptions: {} },
+  };
+  return {
+    ...clusterAt(name, path),
+    typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options },
+  };
+}
+
+/** The filter that asks the authorization server of a cluster, as docs/ext-authz.md says. */
+export function extAuthz(clusterName: string): object {
+  return {
+    name: "envoy.filters.http.ext_authz",
+    typedConfig: {
+      "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+      transportApiVersion: "V3",
+      grpcService: { envoyGrpc: { clusterName }, timeout: "10s" },
+      failureModeAllow: false,
+      encodeRawHeaders: true,
+      includeTlsSession: true,
+    },
+  };
+}
+
 /** A connection manager with these filters before the router, that adds as little as it can to requests. */
 export function connectionManager(filters: readonly object[], more: object = {}): object {
   const router = {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** An Envoy that runs with a configuration of a test. */
 export type EnvoyProcess = {
+  readonly pid: number;
   /** What its admin interface answers. */
   ask(path: string): Promise<string>;
   stop(): Promise<void>;
@@ -50,7 +51,7 @@ export async function startEnvoyProcess({ binary, directory, bootstrap }: EnvoyP
     }
     await sleep(50);
   }
-  return { ask: (path) => askAdmin(admin, path), stop };
+  return { pid: child.pid ?? 0, ask: (path) => askAdmin(admin, path), stop };
 }
 
 async function askAdmin(socketPath: string, path: string): Promise<string> {
