@@ -1,8 +1,9 @@
-import { type HostPort, type LogLevel, logLevels, parseHostPort, type Setting, setting } from "@signet/runtime";
+import { type HostPort, type LogLevel, logLevels, type Setting, setting } from "@signet/runtime";
 import { parseTrustDomain, type TrustDomain } from "@signet/spiffe";
 import type { KeyType } from "@signet/x509";
 import { defaultCaAddress } from "./ca-client/ca-endpoint.ts";
 import type { ReloadHook } from "./output/reload-hook.ts";
+import { parseAddresses, parseFileName, parseGroupId, parseMode, parseShare } from "./setting-readers.ts";
 
 const hourMs = 3_600_000;
 const socketDirectory = "./var/run/secrets/workload-spiffe-uds";
@@ -295,32 +296,4 @@ export function reloadHookOf(
 export function workloadKeyType(settings: Pick<AgentSettings, "rsaKeySize" | "eccAlgorithm" | "eccCurve">): KeyType {
   if (settings.eccAlgorithm === "ECDSA") return settings.eccCurve === "P384" ? "P-384" : "P-256";
   return settings.rsaKeySize === undefined ? "P-256" : `RSA-${settings.rsaKeySize}`;
-}
-
-function parseShare(text: string): number {
-  const share = Number(text);
-  if (!/^\d*\.?\d+$/.test(text) || !(share >= 0 && share <= 1)) throw new Error("not a number from 0 to 1");
-  return share;
-}
-
-function parseAddresses(text: string): readonly HostPort[] {
-  const addresses = text.split(",").map((address) => parseHostPort(address.trim()));
-  if (addresses.some(({ port }) => port === 0)) throw new Error("the port 0 is served by nobody");
-  return addresses;
-}
-
-function parseGroupId(text: string): number {
-  const id = Number(text);
-  if (!/^\d{1,10}$/.test(text) || id > 0xffff_fffe) throw new Error("not the number of a group");
-  return id;
-}
-
-function parseFileName(text: string): string {
-  if (text.includes("/") || text === "." || text === "..") throw new Error("not the bare name of a file");
-  return text;
-}
-
-function parseMode(text: string): string {
-  if (!/^0?[0-7]{3}$/.test(text)) throw new Error("not three octal digits, such as 0660");
-  return text;
 }
