@@ -1,15 +1,9 @@
-import {
-  errorMessage,
-  parseSettings,
-  type Setting,
-  type SettingsOf,
-  setting,
-  settingsHelp,
-  systemClock,
-} from "@signet/runtime";
+import { errorMessage, type Setting, type SettingsOf, setting, systemClock } from "@signet/runtime";
 import { loadTokenSigner } from "./dev/token-issuer.ts";
 import { maxTokenTtlMs } from "./dev/token-issuer-keys.ts";
 import { parseNamespace, parseServiceAccount } from "./dev/token-issuer-token.ts";
+import type { CommandOutput } from "./input/command-io.ts";
+import { remark, runCommand } from "./input/run-command.ts";
 
 /** What `signet token` can be told. */
 export const tokenSettings: {
@@ -56,29 +50,16 @@ const about = {
   summary: "Prints a token of the issuer that `signet dev` runs, and nothing else.",
 };
 
-/** Where a command writes: what was asked for, and everything else. */
-export type CommandOutput = {
-  readonly stdout: { write(text: string): unknown };
-  readonly stderr: { write(text: string): unknown };
-};
-
 /**
  * Runs `signet token` and returns its exit code: 0 with one token and a newline on `stdout`, 1 when there is no issuer
  * to sign it, 2 for flags that are not valid. The issuer itself need not run.
  */
 export async function runToken(args: readonly string[], env: NodeJS.ProcessEnv, io: CommandOutput): Promise<number> {
-  const parsed = parseSettings(tokenSettings, { args, env });
-  switch (parsed.kind) {
-    case "help":
-      io.stdout.write(settingsHelp(tokenSettings, about));
-      return 0;
-    case "invalid":
-      return complain(io, parsed.problems);
-    case "settings": {
-      const problems = missingSettings(parsed.values);
-      return problems.length > 0 ? complain(io, problems) : await printToken(parsed.values, io);
-    }
-  }
+  return await runCommand(about, tokenSettings, { args, env, io }, (values) => {
+    const problems = missingSettings(values);
+    if (problems.length > 0) throw new Error(problems.join("\n"));
+    return printToken(values, io);
+  });
 }
 
 type TokenSettings = SettingsOf<typeof tokenSettings>;
@@ -91,23 +72,18 @@ function missingSettings({ namespace, serviceAccount, audiences }: TokenSettings
   ];
 }
 
-function complain(io: CommandOutput, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(`signet token: ${problem}\n`);
-  return 2;
-}
-
 async function printToken(settings: TokenSettings, io: CommandOutput): Promise<0 | 1> {
   const { namespace = "", serviceAccount = "", audiences, ttlMs, stateDirectory } = settings;
   try {
     const signer = await loadTokenSigner(stateDirectory, systemClock);
     if (signer === undefined) {
-      io.stderr.write(`signet token: no token issuer in ${stateDirectory}: start \`signet dev\` first\n`);
+      remark(io, about.command, `no token issuer in ${stateDirectory}: start \`signet dev\` first`);
       return 1;
     }
     io.stdout.write(`${signer.issueToken({ namespace, serviceAccount, audiences, ttlMs })}\n`);
     return 0;
   } catch (error) {
-    io.stderr.write(`signet token: ${errorMessage(error)}\n`);
+    remark(io, about.command, errorMessage(error));
     return 1;
   }
 }

@@ -1,6 +1,7 @@
 import type { AgentStatus } from "@signet/agent";
-import { errorMessage, parseSettings, type Setting, setting, settingsHelp } from "@signet/runtime";
-import type { CommandOutput } from "../token.ts";
+import { errorMessage, type Setting, type SettingsOf, setting } from "@signet/runtime";
+import type { CommandOutput } from "../input/command-io.ts";
+import { remark, runCommand } from "../input/run-command.ts";
 import { agentUrl, statusAddress } from "./agent-address.ts";
 import { describeAgentStatus } from "./describe-agent-status.ts";
 
@@ -26,22 +27,17 @@ export async function runAgentStatus(
   env: NodeJS.ProcessEnv,
   io: CommandOutput,
 ): Promise<number> {
-  const parsed = parseSettings(statusSettings, { args, env });
-  if (parsed.kind === "help") {
-    io.stdout.write(settingsHelp(statusSettings, about));
-    return 0;
-  }
-  if (parsed.kind === "invalid") {
-    for (const problem of parsed.problems) io.stderr.write(`signet agent status: ${problem}\n`);
-    return 2;
-  }
-  const url = agentUrl(parsed.values.address, "/debug/status");
+  return await runCommand(about, statusSettings, { args, env, io }, (values) => showStatus(values, io));
+}
+
+async function showStatus(values: SettingsOf<typeof statusSettings>, io: CommandOutput): Promise<0 | 1> {
+  const url = agentUrl(values.address, "/debug/status");
   try {
     const status = await ask(url);
-    io.stdout.write(parsed.values.json ? `${JSON.stringify(status)}\n` : describeAgentStatus(status));
+    io.stdout.write(values.json ? `${JSON.stringify(status)}\n` : describeAgentStatus(status));
     return status.identity !== null && status.identity.secondsLeft > 0 ? 0 : 1;
   } catch (error) {
-    io.stderr.write(`signet agent status: no agent can be asked at ${url}: ${errorMessage(error)}\n`);
+    remark(io, about.command, `no agent can be asked at ${url}: ${errorMessage(error)}`);
     return 1;
   }
 }

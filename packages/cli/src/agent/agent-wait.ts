@@ -1,5 +1,6 @@
-import { errorMessage, formatDuration, parseSettings, type Setting, setting, settingsHelp } from "@signet/runtime";
-import type { CommandOutput } from "../token.ts";
+import { errorMessage, formatDuration, type Setting, type SettingsOf, setting } from "@signet/runtime";
+import type { CommandOutput } from "../input/command-io.ts";
+import { remark, runCommand } from "../input/run-command.ts";
 import { agentUrl, statusAddress } from "./agent-address.ts";
 
 const waitSettings: {
@@ -38,16 +39,11 @@ export async function runAgentWait(
   env: NodeJS.ProcessEnv,
   io: CommandOutput,
 ): Promise<number> {
-  const parsed = parseSettings(waitSettings, { args, env });
-  if (parsed.kind === "help") {
-    io.stdout.write(settingsHelp(waitSettings, about));
-    return 0;
-  }
-  if (parsed.kind === "invalid") {
-    for (const problem of parsed.problems) io.stderr.write(`signet agent wait: ${problem}\n`);
-    return 2;
-  }
-  const { address, timeoutMs, periodMs } = parsed.values;
+  return await runCommand(about, waitSettings, { args, env, io }, (values) => waitUntilReady(values, io));
+}
+
+async function waitUntilReady(values: SettingsOf<typeof waitSettings>, io: CommandOutput): Promise<0 | 1> {
+  const { address, timeoutMs, periodMs } = values;
   const url = agentUrl(address, "/healthz/ready");
   const endsAt = performance.now() + timeoutMs;
   let why = "it was not asked";
@@ -57,7 +53,7 @@ export async function runAgentWait(
     why = look;
     await new Promise((resolve) => setTimeout(resolve, Math.min(periodMs, Math.max(0, endsAt - performance.now()))));
   } while (performance.now() < endsAt);
-  io.stderr.write(`signet agent wait: the agent at ${url} is not ready after ${formatDuration(timeoutMs)}: ${why}\n`);
+  remark(io, about.command, `the agent at ${url} is not ready after ${formatDuration(timeoutMs)}: ${why}`);
   return 1;
 }
 

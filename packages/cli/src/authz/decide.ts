@@ -1,6 +1,7 @@
-import { errorMessage, parseSettings, type Setting, setting, settingsHelp } from "@signet/runtime";
+import { type Setting, setting } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
 import { type ReadRequest, readRequests } from "../input/read-requests.ts";
+import { remark, runCommand } from "../input/run-command.ts";
 import { printable } from "../text/printable.ts";
 import { decideSettings } from "./decide-settings.ts";
 import { type DecisionRecord, describeRecord, recordOf } from "./decision-record.ts";
@@ -33,40 +34,22 @@ export async function runAuthzDecide(
   env: Readonly<Record<string, string | undefined>>,
   io: CommandIo,
 ): Promise<number> {
-  const parsed = parseSettings(settings, { args, env });
-  switch (parsed.kind) {
-    case "help":
-      io.stdout.write(settingsHelp(settings, { command, summary }));
-      return 0;
-    case "invalid":
-      return complain(io, parsed.problems);
-    case "settings":
-      break;
-  }
-  const { request: file, ...values } = parsed.values;
-  if (file === undefined) return complain(io, ["--request is missing: the file of requests; - is standard input"]);
-  try {
-    return await decideAll(file, values, io);
-  } catch (error) {
-    return complain(io, errorMessage(error).split("\n"));
-  }
-}
-
-function complain(io: CommandIo, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(printable(`${command}: ${problem}\n`));
-  return 2;
+  return await runCommand({ command, summary }, settings, { args, env, io }, ({ request: file, ...values }) => {
+    if (file === undefined) throw new Error("--request is missing: the file of requests; - is standard input");
+    return decideAll(file, values, io);
+  });
 }
 
 async function decideAll(file: string, values: DecideValues, io: CommandIo): Promise<0 | 1> {
   const workload = workloadOf(values);
   const open = await openAuthorizer(values);
-  for (const remark of open.remarks) io.stderr.write(printable(`${command}: ${remark}\n`));
+  for (const line of open.remarks) remark(io, command, line);
   let complete = true;
   for await (const read of readRequests(file, io)) {
     const decided = await decideOne(open, workload, read);
     if (typeof decided === "string") {
       complete = false;
-      io.stderr.write(printable(`${command}: line ${read.line}: ${decided}\n`));
+      remark(io, command, `line ${read.line}: ${decided}`);
     } else {
       const line = values.json ? JSON.stringify(decided) : `line ${read.line}: ${describeRecord(decided)}`;
       io.stdout.write(printable(`${line}\n`));

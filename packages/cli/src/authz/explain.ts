@@ -1,8 +1,8 @@
 import type { AuthorizationResult } from "@signet/authorizer";
 import type { Workload } from "@signet/documents";
 import { compilePolicies, type Explanation, explain, policiesFor } from "@signet/policy";
-import { errorMessage, parseSettings, settingsHelp } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
+import { remark, runCommand } from "../input/run-command.ts";
 import { printable } from "../text/printable.ts";
 import { type DescribedRequest, describedRequest, type ExplainValues, splitHeaders } from "./described-request.ts";
 import { explanationAsJson, explanationAsText } from "./explain-report.ts";
@@ -37,26 +37,9 @@ export async function runAuthzExplain(
   io: CommandIo,
 ): Promise<number> {
   const { headers, rest } = splitHeaders(args);
-  const parsed = parseSettings(explainSettings, { args: rest, env });
-  switch (parsed.kind) {
-    case "help":
-      io.stdout.write(settingsHelp(explainSettings, { command, summary }));
-      return 0;
-    case "invalid":
-      return complain(io, parsed.problems);
-    case "settings":
-      break;
-  }
-  try {
-    return await explainOne({ ...parsed.values, header: headers }, io);
-  } catch (error) {
-    return complain(io, errorMessage(error).split("\n"));
-  }
-}
-
-function complain(io: CommandIo, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(printable(`${command}: ${problem}\n`));
-  return 2;
+  return await runCommand({ command, summary }, explainSettings, { args: rest, env, io }, (values) =>
+    explainOne({ ...values, header: headers }, io),
+  );
 }
 
 async function explainOne(values: ExplainValues, io: CommandIo): Promise<0 | 1> {
@@ -66,7 +49,7 @@ async function explainOne(values: ExplainValues, io: CommandIo): Promise<0 | 1> 
   const described = found.isNormalized
     ? found
     : { ...found, request: normalizeRequest(found.request, open.meshConfig) };
-  for (const remark of open.remarks) io.stderr.write(printable(`${command}: ${remark}\n`));
+  for (const line of open.remarks) remark(io, command, line);
   const authorizer = open.authorizerFor({
     claims: values.claims !== undefined,
     remoteIp: values.remoteIp !== undefined,

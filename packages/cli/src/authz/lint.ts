@@ -1,8 +1,9 @@
 import type { DocumentSet } from "@signet/authorizer";
 import { isLintId, type LintFinding, type LintId, lint } from "@signet/policy";
-import { errorMessage, parseSettings, type Setting, type SettingsOf, setting, settingsHelp } from "@signet/runtime";
+import { type Setting, type SettingsOf, setting } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
 import { readMeshConfig } from "../input/read-mesh-config.ts";
+import { runCommand } from "../input/run-command.ts";
 import { printable } from "../text/printable.ts";
 import { lintAsJson, lintAsText } from "./lint-report.ts";
 import { lintAsSarif } from "./lint-sarif.ts";
@@ -47,26 +48,7 @@ type LintValues = SettingsOf<typeof lintSettings>;
  * was, 2 for a command line or files that cannot be used.
  */
 export async function runAuthzLint(args: readonly string[], io: CommandIo): Promise<number> {
-  const parsed = parseSettings(lintSettings, { args, env: {} });
-  switch (parsed.kind) {
-    case "help":
-      io.stdout.write(settingsHelp(lintSettings, { command, summary }));
-      return 0;
-    case "invalid":
-      return complain(io, parsed.problems);
-    case "settings":
-      break;
-  }
-  try {
-    return await lintAll(parsed.values, io);
-  } catch (error) {
-    return complain(io, errorMessage(error).split("\n"));
-  }
-}
-
-function complain(io: CommandIo, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(printable(`${command}: ${problem}\n`));
-  return 2;
+  return await runCommand({ command, summary }, lintSettings, { args, env: {}, io }, (values) => lintAll(values, io));
 }
 
 async function lintAll(values: LintValues, io: CommandIo): Promise<0 | 1> {

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
-import { errorMessage, parseSettings, type Setting, type SettingsOf, setting, settingsHelp } from "@signet/runtime";
+import { type Setting, type SettingsOf, setting } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
+import { remark, runCommand } from "../input/run-command.ts";
 import { printable } from "../text/printable.ts";
 import { decideSettings } from "./decide-settings.ts";
 import { openAuthorizer } from "./open-authorizer.ts";
@@ -38,31 +39,12 @@ export async function runAuthzTest(
   env: Readonly<Record<string, string | undefined>>,
   io: CommandIo,
 ): Promise<number> {
-  const parsed = parseSettings(testSettings, { args, env });
-  switch (parsed.kind) {
-    case "help":
-      io.stdout.write(settingsHelp(testSettings, { command, summary }));
-      return 0;
-    case "invalid":
-      return complain(io, parsed.problems);
-    case "settings":
-      break;
-  }
-  try {
-    return await testAll(parsed.values, io);
-  } catch (error) {
-    return complain(io, errorMessage(error).split("\n"));
-  }
-}
-
-function complain(io: CommandIo, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(printable(`${command}: ${problem}\n`));
-  return 2;
+  return await runCommand({ command, summary }, testSettings, { args, env, io }, (values) => testAll(values, io));
 }
 
 async function testAll(values: SettingsOf<typeof testSettings>, io: CommandIo): Promise<0 | 1> {
   const open = await openAuthorizer(values);
-  for (const remark of open.remarks) io.stderr.write(printable(`${command}: ${remark}\n`));
+  for (const line of open.remarks) remark(io, command, line);
   const tests = await readTests(values.tests ?? values.policies ?? "", values.workload);
   const outcomes: TestOutcome[] = [];
   for (const test of tests) outcomes.push(await runTestCase(test, open, AbortSignal.timeout(deadlineMs)));

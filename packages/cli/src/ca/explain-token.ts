@@ -3,12 +3,14 @@ import { parseJwks } from "@signet/jwt";
 import { type Clock, errorMessage, readFileCapped, settingsHelp, systemClock } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
 import { readToken } from "../input/read-token.ts";
+import { complain } from "../input/run-command.ts";
 import { decodeToken } from "../text/decode-token.ts";
 import { type ExplainArguments, explainSettings, parseExplainArguments } from "./explain-arguments.ts";
 import { hintsFor } from "./token-hints.ts";
 import { isAccepted, reportAsJson, reportAsText, type TokenReport } from "./token-report.ts";
 import { judgeToken, type ServerView } from "./token-verdict.ts";
 
+const command = "signet ca explain-token";
 const summary =
   "Says, offline, which authenticator of `signet ca` would accept the token in <file> (- for standard input), and why each\n" +
   "other would not. The token's signature is not shown and nothing is asked over the network. Every flag and variable of\n" +
@@ -30,10 +32,10 @@ export async function runExplainToken(
   const parsed = parseExplainArguments(args, env);
   switch (parsed.kind) {
     case "help":
-      io.stdout.write(settingsHelp(explainSettings, { command: "signet ca explain-token <file>", summary }));
+      io.stdout.write(settingsHelp(explainSettings, { command: `${command} <file>`, summary }));
       return 0;
     case "invalid":
-      return complain(io, parsed.problems);
+      return complain(io, command, parsed.problems);
     case "arguments":
       return await explain(parsed.arguments, io);
   }
@@ -44,15 +46,10 @@ async function explain(given: ExplainArguments, io: CommandIo): Promise<number> 
   try {
     report = await createReport(given, io);
   } catch (error) {
-    return complain(io, [errorMessage(error)]);
+    return complain(io, command, [errorMessage(error)]);
   }
   io.stdout.write(given.json ? reportAsJson(report) : reportAsText(report));
   return isAccepted(report) ? 0 : 1;
-}
-
-function complain(io: CommandIo, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(`signet ca explain-token: ${problem}\n`);
-  return 2;
 }
 
 async function createReport(given: ExplainArguments, io: CommandIo): Promise<TokenReport> {

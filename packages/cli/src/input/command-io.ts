@@ -4,3 +4,6 @@ export type CommandIo = {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
 };
+
+/** Where a command writes: what was asked for, and everything else. */
+export type CommandOutput = Pick<CommandIo, "stdout" | "stderr">;

@@ -1,7 +1,7 @@
-import { errorMessage, parseSettings, settingsHelp } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
 import { splitPositional } from "../input/positional.ts";
 import { readToken } from "../input/read-token.ts";
+import { runCommand } from "../input/run-command.ts";
 import { explanationAsJson, explanationAsText, isAccepted } from "./explain-report.ts";
 import { explainRules } from "./explain-rules.ts";
 import { jwtSettings } from "./jwt-settings.ts";
@@ -22,32 +22,14 @@ const deadlineMs = 60_000;
  */
 export async function runJwtExplain(args: readonly string[], io: CommandIo): Promise<number> {
   const { flags, words } = splitPositional(args, jwtSettings);
-  const parsed = parseSettings(jwtSettings, { args: flags, env: {} });
-  switch (parsed.kind) {
-    case "help":
-      io.stdout.write(settingsHelp(jwtSettings, { command: `${command} <file>`, summary }));
-      return 0;
-    case "invalid":
-      return complain(io, parsed.problems);
-    case "settings":
-      break;
-  }
-  const [file, second] = words;
-  if (file === undefined) return complain(io, ["the file that holds the token is missing; - is standard input"]);
-  if (second !== undefined) return complain(io, ["more than one file is given"]);
-  try {
-    return await explain(file, parsed.values, io);
-  } catch (error) {
-    return complain(io, errorMessage(error).split("\n"));
-  }
+  return await runCommand({ command, words: "<file>", summary }, jwtSettings, { args: flags, env: {}, io }, (values) =>
+    explain(words, values, io),
+  );
 }
 
-function complain(io: CommandIo, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(`${command}: ${problem}\n`);
-  return 2;
-}
-
-async function explain(file: string, values: JwtValues, io: CommandIo): Promise<0 | 1> {
+async function explain([file, second]: readonly string[], values: JwtValues, io: CommandIo): Promise<0 | 1> {
+  if (file === undefined) throw new Error("the file that holds the token is missing; - is standard input");
+  if (second !== undefined) throw new Error("more than one file is given");
   const open = await openRules(values, io, command);
   const token = await readToken(file, io);
   const explanation = await explainRules(token, open, AbortSignal.timeout(deadlineMs));

@@ -12,6 +12,7 @@ import { type Clock, errorMessage, readFileCapped, type SettingsOf, systemClock 
 import type { CommandIo } from "../input/command-io.ts";
 import { parseJwksFlags } from "../input/jwks-flags.ts";
 import { readMeshConfig } from "../input/read-mesh-config.ts";
+import { remark } from "../input/run-command.ts";
 import type { jwtSettings } from "./jwt-settings.ts";
 
 /** Values of the flags that all commands have. */
@@ -60,7 +61,7 @@ export async function openRules(values: JwtValues, io: Pick<CommandIo, "stderr">
     { clock, random: Math.random },
   );
   const open = { set, authenticator, clock, options, jwksFiles };
-  for (const line of remarksOn(open)) io.stderr.write(`${command}: ${line}\n`);
+  for (const line of remarksOn(open)) remark(io, command, line);
   return open;
 }
 

@@ -1,6 +1,7 @@
-import { errorMessage, parseSettings, type Setting, setting, settingsHelp } from "@signet/runtime";
+import { type Setting, setting } from "@signet/runtime";
 import type { CommandIo } from "../input/command-io.ts";
 import { type ReadRequest, readRequests } from "../input/read-requests.ts";
+import { remark, runCommand } from "../input/run-command.ts";
 import { printable } from "../text/printable.ts";
 import { jwtSettings } from "./jwt-settings.ts";
 import { type JwtValues, type OpenRules, openRules } from "./open-rules.ts";
@@ -30,28 +31,15 @@ const deadlineMs = 30_000;
  * line or files that cannot be used.
  */
 export async function runJwtVerify(args: readonly string[], io: CommandIo): Promise<number> {
-  const parsed = parseSettings(verifySettings, { args, env: {} });
-  switch (parsed.kind) {
-    case "help":
-      io.stdout.write(settingsHelp(verifySettings, { command, summary }));
-      return 0;
-    case "invalid":
-      return complain(io, parsed.problems);
-    case "settings":
-      break;
-  }
-  const { request: file, ...values } = parsed.values;
-  if (file === undefined) return complain(io, ["--request is missing: the file of requests; - is standard input"]);
-  try {
-    return await verifyAll(file, values, io);
-  } catch (error) {
-    return complain(io, errorMessage(error).split("\n"));
-  }
-}
-
-function complain(io: CommandIo, problems: readonly string[]): 2 {
-  for (const problem of problems) io.stderr.write(`${command}: ${problem}\n`);
-  return 2;
+  return await runCommand(
+    { command, summary },
+    verifySettings,
+    { args, env: {}, io },
+    ({ request: file, ...values }) => {
+      if (file === undefined) throw new Error("--request is missing: the file of requests; - is standard input");
+      return verifyAll(file, values, io);
+    },
+  );
 }
 
 async function verifyAll(file: string, values: JwtValues, io: CommandIo): Promise<0 | 1> {
@@ -61,7 +49,7 @@ async function verifyAll(file: string, values: JwtValues, io: CommandIo): Promis
     const outcome = await verifyOne(rules, read);
     if (typeof outcome === "string") {
       complete = false;
-      io.stderr.write(printable(`${command}: line ${read.line}: ${outcome}\n`));
+      remark(io, command, `line ${read.line}: ${outcome}`);
     } else {
       io.stdout.write(printable(values.json ? `${JSON.stringify(outcome)}\n` : describe(read.line, outcome)));
     }
