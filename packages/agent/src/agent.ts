@@ -1,11 +1,18 @@
-import { formatHostPort, type HostPort, type Logger, runGroup, type Source, serveHttp } from "@signet/runtime";
+import {
+  formatHostPort,
+  type HostPort,
+  type Logger,
+  runGroup,
+  type Source,
+  serveHttp,
+  shutDownInOrder,
+} from "@signet/runtime";
 import { caEndpointOf } from "./ca-client/ca-endpoint.ts";
 import { type AgentDependencies, composeAgent } from "./compose-agent.ts";
 import { agentEvents, logEvent } from "./events.ts";
 import type { WorkloadIdentity } from "./identity/workload-identity.ts";
 import { openSockets } from "./open-sockets.ts";
 import type { AgentSettings } from "./settings.ts";
-import { shutDownInOrder } from "./shutdown.ts";
 import { statusRoutes } from "./status/status-routes.ts";
 
 /** An agent that runs. */
@@ -75,7 +82,7 @@ export async function startAgent(settings: AgentSettings, dependencies: AgentDep
 
   async function shutDown(): Promise<void> {
     logEvent(logger, agentEvents.agentStopping, {});
-    await shutDownInOrder(steps, logger);
+    await shutDownInOrder(steps, (failed) => logEvent(logger, agentEvents.shutdownStepFailed, failed));
     logEvent(logger, agentEvents.agentStopped, {});
   }
 

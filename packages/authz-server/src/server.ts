@@ -7,7 +7,9 @@ import {
   type Logger,
   runGroup,
   type ServingState,
+  type ShutdownStep,
   serveHttp,
+  shutDownInOrder,
 } from "@signet/runtime";
 import { authorizationService } from "./authorization-service.ts";
 import {
@@ -18,7 +20,6 @@ import {
 } from "./compose-server.ts";
 import { authzEvents, logEvent } from "./events.ts";
 import { serveHttpCheck } from "./serve-http-check.ts";
-import { type ShutdownStep, shutDownInOrder } from "./shutdown.ts";
 import { statusRoutes } from "./status.ts";
 
 /** An authorization server that runs. */
@@ -79,7 +80,7 @@ export async function startAuthzServer(
   ];
   async function shutDown(): Promise<void> {
     logEvent(logger, authzEvents.serverStopping, {});
-    await shutDownInOrder(steps, logger);
+    await shutDownInOrder(steps, (failed) => logEvent(logger, authzEvents.shutdownStepFailed, failed));
     logEvent(logger, authzEvents.serverStopped, {});
   }
 

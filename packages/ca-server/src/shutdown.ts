@@ -1,6 +1,6 @@
 import type { GrpcListener, HealthState } from "@signet/grpc";
 import type { KubernetesApi } from "@signet/kubernetes";
-import type { HttpServer, Logger, ServingState } from "@signet/runtime";
+import { type HttpServer, type Logger, type ServingState, type ShutdownStep, shutDownInOrder } from "@signet/runtime";
 import { logEvent } from "./log-events.ts";
 import type { OpenedSigningCa } from "./signing/opened-signing-ca.ts";
 
@@ -29,7 +29,7 @@ export async function closeAll(
   const notServing = (): void => {
     for (const service of services) opened.health.set(service, false);
   };
-  const steps: readonly (readonly [name: string, run: () => unknown])[] = [
+  const steps: readonly ShutdownStep[] = [
     ["stop serving", () => opened.state.set("draining")],
     ["report not serving", notServing],
     ["drain calls", () => opened.listener?.drain(graceMs)],
@@ -41,11 +41,5 @@ export async function closeAll(
     ["release the signing CA", () => opened.signing?.release()],
     ["close the Kubernetes API", () => opened.kubernetes?.close()],
   ];
-  for (const [step, run] of steps) {
-    try {
-      await run();
-    } catch (error) {
-      logEvent(logger, "shutdown step failed", { step, error });
-    }
-  }
+  await shutDownInOrder(steps, (failed) => logEvent(logger, "shutdown step failed", failed));
 }

@@ -18,6 +18,7 @@ export { createServingState, type ServingPhase, type ServingState } from "./serv
 export { type Setting, type SettingKind, type SettingKinds, type SettingOptions, setting } from "./setting.ts";
 export { parseSettings, type SettingsOf, type SettingsResult, type SettingsSpec } from "./settings.ts";
 export { settingsHelp, settingsTable } from "./settings-help.ts";
+export { type FailedShutdownStep, type ShutdownStep, shutDownInOrder } from "./shut-down-in-order.ts";
 export { shutdownSignal } from "./signals.ts";
 export { constantSource, createSource, firstValue, mapSource, type Publisher, type Source } from "./source.ts";
 export {

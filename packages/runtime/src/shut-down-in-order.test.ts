@@ -1,11 +1,10 @@
-import { fakeLogger } from "@signet/runtime/testing";
 import { describe, expect, it } from "vitest";
-import { shutDownInOrder } from "./shutdown.ts";
+import { type FailedShutdownStep, shutDownInOrder } from "./shut-down-in-order.ts";
 
 describe("shutDownInOrder", () => {
   it("takes every step in order, also after one that throws or rejects, and says which", async () => {
     const taken: string[] = [];
-    const logger = fakeLogger();
+    const failures: FailedShutdownStep[] = [];
     const error = new Error("no");
     await shutDownInOrder(
       [
@@ -19,10 +18,10 @@ describe("shutDownInOrder", () => {
         ["third", () => Promise.reject(error)],
         ["fourth", () => void taken.push("fourth")],
       ],
-      logger,
+      (failed) => failures.push(failed),
     );
     expect(taken).toEqual(["first", "fourth"]);
-    expect(logger.lines.map(({ fields }) => fields)).toEqual([
+    expect(failures).toEqual([
       { step: "second", error },
       { step: "third", error },
     ]);
