@@ -1,6 +1,6 @@
 import type { AuthorizationResult } from "@signet/authorizer";
 import type { Workload } from "@signet/documents";
-import { compilePolicies, type Explanation, explain, policiesFor } from "@signet/policy";
+import { type Explanation, explain, policiesFor } from "@signet/policy";
 import type { CommandIo } from "../input/command-io.ts";
 import { remark, runCommand } from "../input/run-command.ts";
 import { printable } from "../text/printable.ts";
@@ -64,9 +64,9 @@ async function explainOne(values: ExplainValues, io: CommandIo): Promise<0 | 1> 
 /** Returns why policies decided as they did, by the same documents; undefined where they were not asked. */
 export function explainResult(
   { asked }: AuthorizationResult,
-  { set, compileOptions }: OpenAuthorizer,
+  { compiled }: Pick<OpenAuthorizer, "compiled">,
   workload: Workload,
 ): Explanation | undefined {
   if (asked === undefined) return undefined;
-  return explain(policiesFor(compilePolicies(set, compileOptions).compiled, workload), asked);
+  return explain(policiesFor(compiled(), workload), asked);
 }

@@ -1,6 +1,6 @@
 import { type Authorizer, createAuthorizer, type DocumentSet } from "@signet/authorizer";
 import { describeProblem, type MeshConfig, type Workload } from "@signet/documents";
-import type { CompileOptions } from "@signet/policy";
+import { type CompiledPolicies, compilePolicies } from "@signet/policy";
 import { type SettingsOf, systemClock } from "@signet/runtime";
 import { readJwks } from "../input/read-jwks.ts";
 import { readMeshConfig } from "../input/read-mesh-config.ts";
@@ -14,8 +14,8 @@ export type DecideValues = SettingsOf<typeof decideSettings>;
 export type OpenAuthorizer = {
   readonly set: DocumentSet;
   readonly meshConfig: MeshConfig;
-  /** As the authorizers compile policies. */
-  readonly compileOptions: CompileOptions;
+  /** The policies as the authorizers compile them; compiled when they are first asked for. */
+  compiled(): CompiledPolicies;
   readonly authorizer: Authorizer;
   /** Others by the same documents, made when they are first asked for. */
   authorizerFor(how: Believing): Authorizer;
@@ -66,8 +66,13 @@ export async function openAuthorizer(values: DecideValues): Promise<OpenAuthoriz
     made.set(key, authorizer);
     return authorizer;
   };
+  let policies: CompiledPolicies | undefined;
   return {
-    ...{ set, meshConfig, compileOptions, authorizerFor },
+    ...{ set, meshConfig, authorizerFor },
+    compiled() {
+      policies ??= compilePolicies(set, compileOptions).compiled;
+      return policies;
+    },
     authorizer: authorizerFor({ claims: false, remoteIp: false }),
     remarks: [
       ...set.refused.flatMap(({ problems }) => problems).map(describeProblem),
