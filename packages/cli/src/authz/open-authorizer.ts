@@ -12,7 +12,6 @@ export type DecideValues = SettingsOf<typeof decideSettings>;
 
 /** The documents of a command line, ready to decide. */
 export type OpenAuthorizer = {
-  readonly set: DocumentSet;
   readonly meshConfig: MeshConfig;
   /** The policies as the authorizers compile them; compiled when they are first asked for. */
   compiled(): CompiledPolicies;
@@ -68,7 +67,7 @@ export async function openAuthorizer(values: DecideValues): Promise<OpenAuthoriz
   };
   let policies: CompiledPolicies | undefined;
   return {
-    ...{ set, meshConfig, authorizerFor },
+    ...{ meshConfig, authorizerFor },
     compiled() {
       policies ??= compilePolicies(set, compileOptions).compiled;
       return policies;
